@@ -1,0 +1,482 @@
+"""How each array library runs an elementwise expression.
+
+`Standard` does it with the Array API standard alone, for any library that follows it; a subclass says what one library
+does differently: which functions it has under its own names, how it is told a derivative, how it evaluates a large
+array. To add a library, write its subclass and enter it in `_LIBRARIES`.
+
+Everything but `run` is the operations ``ops`` in which `softclip._squash` and `softclip._form` are written. ``minimum``,
+``maximum`` and ``abs`` there are made of ``where`` wherever a library differentiates, so that the derivative at a tie
+is the one of the side that was taken, never a mean of both.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from softclip import _form
+from softclip._form import FORMATS, Format
+from softclip._squash import NAMED, Named, Squash
+
+Array = Any
+
+HALF_PI = {
+    FORMATS["float32"]: (1.57079637050628662109375, -4.371139000186241e-08),
+    FORMATS["float64"]: (math.pi / 2, 6.123233995736766e-17),
+}
+_INTEGERS = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
+
+
+def is_array(value: Any) -> bool:
+    """Whether a constant of a call is an array, and not a Python number or None."""
+    return not (value is None or isinstance(value, (int, float)))
+
+
+class Standard:
+    """Any library with the Array API standard's namespace ``xp``."""
+
+    name: str
+    autodiff = True
+    """Whether the form must be one that can be differentiated."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        self.name = xp.__name__.removeprefix("array_api_compat.")
+        self._formats: dict[Any, Format] = {}
+        for name in ("tanh", "exp", "expm1", "log1p", "atan", "sin", "sqrt"):
+            setattr(self, name, getattr(xp, name))
+
+    # Arrays and dtypes.
+
+    def format(self, x: Array) -> Format:
+        """The format of the result for x; TypeError unless x is real floating-point or integer."""
+        dtype = x.dtype
+        if dtype not in self._formats:
+            name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[-1]
+            if name in _INTEGERS:
+                return self.format(self.beside(1.0, x, None))
+            if name not in FORMATS:
+                msg = (
+                    f"x must be an array of float16, bfloat16, float32, float64 or integers; got {name} ({self.name}). "
+                    "Convert it first, with astype for example."
+                )
+                raise TypeError(msg)
+            self._formats[dtype] = FORMATS[name]
+        return self._formats[dtype]
+
+    def dtype(self, format_: Format) -> Any:
+        return getattr(self.xp, format_.name)
+
+    def owns(self, value: Array) -> bool:
+        """Whether `value` is an array that can stand beside x."""
+        try:
+            return array_api_compat.array_namespace(value) is self.xp
+        except TypeError:
+            return False
+
+    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
+        """`value`, an array of this library or a nested list, with x's device and the given dtype."""
+        return self.xp.asarray(value, dtype=dtype, device=array_api_compat.device(x))
+
+    def device(self, x: Array) -> Any:
+        """The device of x, None if arrays on several may be mixed."""
+        return array_api_compat.device(x)
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return x if x.dtype == dtype else self.xp.astype(x, dtype)
+
+    def outside(self) -> Any:
+        """A context outside of any tracing, in which there are values to look at."""
+        return np.errstate(all="ignore")
+
+    def tracing(self) -> bool:
+        """Whether there is no such outside: what is computed now has no values yet."""
+        return False
+
+    # Operations.
+
+    def abs(self, a: Array) -> Array:
+        return self.where(a < 0, -a, a)
+
+    def where(self, condition: Array, a: Any, b: Any) -> Array:
+        a, b = (self._lift(v, other) for v, other in ((a, b), (b, a)))
+        return self.xp.where(condition, a, b)
+
+    def minimum(self, a: Array, b: Any) -> Array:
+        return self.where(b < a, b, a)
+
+    def maximum(self, a: Array, b: Any) -> Array:
+        return self.where(b > a, b, a)
+
+    def clip(self, a: Array, low: Any, high: Any) -> Array:
+        return self.minimum(self.maximum(a, low), high)
+
+    def cut(self, u: Array, limit: float) -> Array:
+        """u cut at plus and minus `limit`, where the value alone counts."""
+        return self.clip(u, -limit, limit)
+
+    def copysign(self, size: Any, a: Array) -> Array:
+        return self.where(a < 0, -size, size)
+
+    def affine(self, base: Any, scale: Any, r: Array) -> Array:
+        """base + scale r, where r is a new array that nobody else holds; base None is 0."""
+        return scale * r if base is None else base + scale * r
+
+    def half_pi(self, a: Array) -> tuple[float, float]:
+        """pi/2 in two parts of a's precision."""
+        return HALF_PI[self.format(a)]
+
+    @property
+    def erf(self) -> Callable[[Array], Array]:
+        return self._special("erf")
+
+    @property
+    def erfc(self) -> Callable[[Array], Array]:
+        return self._special("erfc")
+
+    def sigma(self, g: Named, u: Array) -> Array:
+        """g.sigma, as a function whose derivative the library knows."""
+        return g.sigma(self, u)
+
+    def tail(self, g: Named, u: Array) -> Array:
+        """g.tail of abs(u), as a function of u whose derivative the library knows."""
+        return g.tail(self, self.abs(u))
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        msg = f"the Array API standard has no {name}, and none is known for {self.name}: take another g, or convert x"
+        raise NotImplementedError(msg)
+
+    def _lift(self, value: Any, like: Any) -> Array:
+        if isinstance(value, (int, float)):
+            return self.xp.asarray(value, dtype=like.dtype, device=array_api_compat.device(like))
+        return value
+
+    # Evaluation.
+
+    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        """f(x) in the dtype of `format_`; low, high and slope are Python numbers, or arrays in that dtype."""
+        with np.errstate(all="ignore"):  # for libraries made of NumPy
+            return self.evaluate(self.plan(g, format_, low, high, slope), g, format_, x)
+
+    def plan(self, g: Squash, format_: Format, low: Any, high: Any, slope: Any) -> tuple[_form.Form, Any]:
+        if not any(is_array(v) for v in (low, high, slope)):
+            return _form.number_plan(g, format_, low, high, slope, self.autodiff)
+        compute = format_.computed_in
+        dtype = self.dtype(compute)
+        low, high, slope = (self.cast(v, dtype) if is_array(v) else v for v in (low, high, slope))
+        return _form.array_plan(self, g, compute, low, high, slope)
+
+    def evaluate(self, plan: tuple[_form.Form, Any], g: Squash, format_: Format, x: Array) -> Array:
+        form, c = plan
+        return self.cast(form(self, g, self.cast(x, self.dtype(format_.computed_in)), c), self.dtype(format_))
+
+
+class NumPy(Standard):
+    name = "numpy"
+    autodiff = False
+    block = 16384
+    """Elements worked on at a time: their temporaries stay in the second-level cache."""
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        for name in ("abs", "minimum", "maximum", "clip", "copysign", "where"):
+            setattr(self, name, getattr(np, name))
+
+    def dtype(self, format_: Format) -> Any:
+        return np.dtype(format_.name)  # "bfloat16" is known once ml_dtypes, its only source, is imported
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+
+    def device(self, x: Array) -> Any:  # noqa: ARG002
+        return None
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return np.asarray(x, dtype=dtype)
+
+    def cut(self, u: Array, limit: float) -> Array:
+        return np.minimum(np.maximum(u, -limit), limit)
+
+    def affine(self, base: Any, scale: Any, r: Array) -> Array:
+        if not isinstance(r, np.ndarray) or is_array(scale) or is_array(base):
+            return super().affine(base, scale, r)
+        r *= scale
+        if base is not None:
+            r += base
+        return r
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        try:
+            return getattr(importlib.import_module("scipy.special"), name)  # type: ignore[no-any-return]
+        except ImportError as error:
+            msg = f'g="erf" on NumPy arrays needs SciPy, which has {name}: pip install scipy'
+            raise ImportError(msg) from error
+
+    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        arrays = [v for v in (low, high, slope) if is_array(v)]
+        with np.errstate(all="ignore"):
+            if max(v.size for v in (x, *arrays)) <= self.block:
+                return np.asarray(super().run(g, x, format_, low, high, slope))
+            plan = None if arrays else self.plan(g, format_, low, high, slope)
+            dtype = self.dtype(format_)
+            with np.nditer(
+                [x, *arrays, None],
+                flags=["external_loop", "buffered", "delay_bufalloc"],
+                op_flags=[["readonly"]] * (1 + len(arrays)) + [["writeonly", "allocate", "no_subtype"]],
+                op_dtypes=[dtype] * (2 + len(arrays)),
+                casting="unsafe",
+                buffersize=self.block,
+            ) as blocks:
+                blocks.reset()
+                for x_block, *array_blocks, y in blocks:
+                    given = iter(array_blocks)
+                    bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
+                    y[...] = self.evaluate(plan or self.plan(g, format_, *bounds), g, format_, x_block)
+                return blocks.operands[-1]
+
+
+class Torch(Standard):
+    """Named functions are autograd Functions that save their argument: what is saved keeps the tail."""
+
+    name = "torch"
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        import torch
+
+        self.torch = torch
+        self.where = torch.where
+        # By name and kind, made in advance: Dynamo guards on what it finds in a dict, but not in a cache.
+        self._rules = {
+            (g.name, kind, forward_mode): _torch_rule(torch, self, g, kind, forward_mode)
+            for g in NAMED.values()
+            for kind in ("sigma", "tail")
+            for forward_mode in (False, True)
+        }
+
+    def format(self, x: Array) -> Format:
+        name = str(x.dtype).removeprefix("torch.")
+        if name in FORMATS:
+            return FORMATS[name]
+        if name in _INTEGERS:
+            return self.format(self.torch.empty(()))
+        return super().format(x)
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, self.torch.Tensor)
+
+    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
+        if isinstance(value, (int, float)):
+            return self.torch.full((), value, dtype=dtype, device=x.device)
+        return self.torch.as_tensor(value, dtype=dtype, device=x.device)
+
+    def device(self, x: Array) -> Any:
+        return x.device
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return x.to(dtype)
+
+    def tracing(self) -> bool:
+        return self.torch.compiler.is_compiling()  # type: ignore[no-any-return]
+
+    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        return self.evaluate(self.plan(g, format_, low, high, slope), g, format_, x)
+
+    def plan(self, g: Squash, format_: Format, low: Any, high: Any, slope: Any) -> tuple[_form.Form, Any]:
+        if not self.tracing():
+            return super().plan(g, format_, low, high, slope)
+        # Dynamo traces no cache and no fractions: numbers become 0-d tensors, and only the form is chosen by them.
+        odd = isinstance(low, float) and isinstance(high, float) and low == -high
+        dtype = self.dtype(format_.computed_in)
+        low, high = (self.torch.full((), v, dtype=dtype) if isinstance(v, float) else v for v in (low, high))
+        form, c = super().plan(g, format_, low, high, slope)
+        if form is _form.mixed and odd:
+            form = _form.odd
+        return form, c
+
+    def cut(self, u: Array, limit: float) -> Array:
+        return u.clamp(-limit, limit)
+
+    def sigma(self, g: Named, u: Array) -> Array:
+        return self._rules[g.name, "sigma", not self.tracing()].apply(u)
+
+    def tail(self, g: Named, u: Array) -> Array:
+        return self._rules[g.name, "tail", not self.tracing()].apply(u)
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        return getattr(self.torch.special, name)  # type: ignore[no-any-return]
+
+    def _lift(self, value: Any, like: Any) -> Array:  # noqa: ARG002
+        return value
+
+
+def _torch_rule(torch: Any, ops: Torch, g: Named, kind: str, forward_mode: bool) -> Any:
+    """The autograd.Function of g.sigma, or of g.tail of abs(u). With forward mode Dynamo refuses it."""
+
+    def derivative(u: Array) -> Array:
+        density = g.density(ops, ops.abs(u))
+        return density if kind == "sigma" else torch.where(u < 0, density, -density)
+
+    class Rule(torch.autograd.Function):  # type: ignore[misc]
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(u: Array) -> Array:
+            return g.sigma(ops, u) if kind == "sigma" else g.tail(ops, u.abs())
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Array], output: Array) -> None:  # noqa: ARG004
+            ctx.save_for_backward(*inputs)
+            if forward_mode:
+                ctx.save_for_forward(*inputs)
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Array) -> Array:
+            return gradient * derivative(*ctx.saved_tensors)
+
+    if forward_mode:
+
+        def jvp(ctx: Any, tangent: Array) -> Array:
+            return tangent * derivative(*ctx.saved_tensors)
+
+        Rule.jvp = staticmethod(jvp)
+    return Rule
+
+
+class Jax(Standard):
+    """One jitted computation for each g and form; the bounds are its arguments, so other bounds do not compile again."""
+
+    name = "jax"
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        import jax
+
+        self.jax = jax
+        self._rules = {(g.name, kind): self._rule(g, kind) for g in NAMED.values() for kind in ("sigma", "tail")}
+        self._evaluate = jax.jit(self._evaluate_form, static_argnums=(0, 1, 2))
+        self._run = jax.jit(super().run, static_argnums=(0, 2))
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, self.jax.Array)
+
+    def device(self, x: Array) -> Any:  # noqa: ARG002
+        return None
+
+    def beside(self, value: Any, x: Array, dtype: Any) -> Array:  # noqa: ARG002
+        return self.xp.asarray(value, dtype=dtype)
+
+    def outside(self) -> Any:
+        return self.jax.ensure_compile_time_eval()
+
+    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        if any(is_array(v) for v in (low, high, slope)):
+            return self._run(g, x, format_, low, high, slope)
+        form, c = self.plan(g, format_, low, high, slope)
+        return self._evaluate(form, g, format_, x, c)
+
+    def _evaluate_form(self, form: _form.Form, g: Squash, format_: Format, x: Array, c: Any) -> Array:
+        return self.evaluate((form, c), g, format_, x)
+
+    def sigma(self, g: Named, u: Array) -> Array:
+        return self._rules[g.name, "sigma"](u)
+
+    def tail(self, g: Named, u: Array) -> Array:
+        return self._rules[g.name, "tail"](u)
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        return getattr(self.jax.scipy.special, name)  # type: ignore[no-any-return]
+
+    def _rule(self, g: Named, kind: str) -> Callable[[Array], Array]:
+        def value(u: Array) -> Array:
+            return g.sigma(self, u) if kind == "sigma" else g.tail(self, self.abs(u))
+
+        def rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+            (u,), (tangent,) = primals, tangents
+            density = g.density(self, self.abs(u))
+            return function(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
+
+        function = self.jax.custom_jvp(value)
+        function.defjvp(rule)
+        return function  # type: ignore[no-any-return]
+
+
+class CuPy(Standard):
+    autodiff = False
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        return getattr(importlib.import_module("cupyx.scipy.special"), name)  # type: ignore[no-any-return]
+
+
+class Dask(Standard):
+    """One layer of tasks, in each of which the chunks' own library does the work."""
+
+    name = "dask"
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        import dask.array
+
+        self.array = dask.array.Array
+        self.elemwise = dask.array.core.elemwise
+
+    def format(self, x: Array) -> Format:
+        x = getattr(x, "_meta", x)
+        return library(x).format(x)
+
+    def dtype(self, format_: Format) -> Any:
+        return np.dtype(format_.name)
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, (self.array, np.ndarray))
+
+    def beside(self, value: Any, x: Array, dtype: Any) -> Array:  # noqa: ARG002
+        return np.asarray(value, dtype=dtype)
+
+    def device(self, x: Array) -> Any:  # noqa: ARG002
+        return None
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return x.astype(dtype)
+
+    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        given = (low, high, slope)
+        chunk = functools.partial(_run_chunk, g, format_, tuple(None if is_array(v) else v for v in given))
+        places = [i for i, v in enumerate(given) if is_array(v)]
+        return self.elemwise(
+            functools.partial(chunk, places), x, *(given[i] for i in places), dtype=self.dtype(format_)
+        )
+
+
+def _run_chunk(
+    g: Squash, format_: Format, numbers: tuple[Any, ...], places: list[int], x: Array, *arrays: Array
+) -> Array:
+    """One chunk: `arrays` are the constants at `places`, the others stand in `numbers`."""
+    constants = list(numbers)
+    for place, array in zip(places, arrays, strict=True):
+        constants[place] = array
+    return library(x).run(g, x, format_, *constants)
+
+
+_LIBRARIES: dict[str, type[Standard]] = {"numpy": NumPy, "torch": Torch, "jax": Jax, "cupy": CuPy, "dask": Dask}
+_by_type: dict[type, Standard] = {}
+
+
+def library(x: Any) -> Standard:
+    """The library of the array x; TypeError if x is none."""
+    found = _by_type.get(type(x))
+    if found is None:
+        found = _by_type[type(x)] = _find(array_api_compat.array_namespace(x))
+    return found
+
+
+@functools.cache
+def _find(xp: Any) -> Standard:
+    root = xp.__name__.removeprefix("array_api_compat.").partition(".")[0]
+    return _LIBRARIES.get(root, Standard)(xp)
