@@ -178,7 +178,8 @@ def hinged_symmetric(ops: Any, g: Hinge, x: Array, c: HingeFrame) -> Array:
     y, d = distances(ops, x, c)
     t = c.half * g.tail(ops, d, c)
     outer = ops.where(y < 0, c.low + t, c.high - t)
-    return ops.where(ops.abs(y) < 0.5 * c.width, c.middle + c.half * g.sigma(ops, y, c), outer)
+    inside = ops.abs(y) < 0.5 * c.width
+    return ops.where(inside, c.middle + c.half * g.sigma(ops, ops.where(inside, y, 0.0), c), outer)
 
 
 def hinged_low(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:

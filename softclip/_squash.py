@@ -373,6 +373,7 @@ class Hinge(Squash):
         rounded = ops.log1p(c.share * ops.expm1(z) / (1 + ops.exp(z - half)))
         straight = ops.maximum(a - 40.0 / c.kappa, 0.0) / c.width
         s = straight + c.weight * rounded
+        s = ops.minimum(s, 1.0)  # D can be below the smallest number
         return ops.where(y < 0, -s, s)
 
     def tail(self, ops: Any, d: Array, c: Any) -> Array:  # type: ignore[override]
@@ -382,8 +383,9 @@ class Hinge(Squash):
         """
         a = ops.minimum(d * c.kappa, 800.0)  # e^-800 is 0 in float64
         p = ops.maximum(a, 0.0)
-        rounded = ops.log1p(ops.exp(a - 2 * p) * -ops.expm1(2 * p - c.corners) / (1 + ops.exp(a - c.corners)))
-        return ops.maximum(d, 0.0) / c.width + c.weight * rounded
+        beyond = ops.minimum(2 * p - c.corners, 0.0)  # a is at most D/2, but for rounding
+        rounded = ops.log1p(ops.exp(a - 2 * p) * -ops.expm1(beyond) / (1 + ops.exp(a - c.corners)))
+        return ops.minimum(ops.maximum(d, 0.0) / c.width + c.weight * rounded, 1.0)
 
     def corner(self, ops: Any, a: Array) -> Array:
         """What a corner adds to a hard bound at the distance a: softplus(a) - max(a, 0), for abs a."""

@@ -1,0 +1,74 @@
+"""The project's tasks: ``nox -l`` lists them, ``nox -s tests -- torch`` runs one with arguments.
+
+Every session makes its own environment, with the versions that constraints.txt pins.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+LIBRARIES = {"numpy": [], "torch": ["torch"], "jax": ["jax"], "dask": ["dask[array]"], "strict": [], "cupy": ["cupy-cuda12x"]}
+INSTALLED_BY_DEFAULT = ("numpy", "torch", "jax", "dask", "strict")
+
+
+def install(session: nox.Session, *packages: str) -> None:
+    session.install("--quiet", "--constraint", "constraints.txt", *packages)
+
+
+def group(*names: str) -> list[str]:
+    return nox.project.dependency_groups(PROJECT, *names)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Soft-clip a real table; ``-- torch jax`` also compares those libraries, ``-- file.csv`` takes a table of yours."""
+    libraries = [argument for argument in session.posargs if argument in LIBRARIES]
+    packages = [package for library in libraries for package in LIBRARIES[library]]
+    install(session, ".", *group("demo"), "scipy", *packages)
+    session.run("python", "examples/demo.py", *(a for a in session.posargs if a not in libraries))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, of all libraries or those named; other arguments go to pytest."""
+    libraries = [a for a in session.posargs if a in LIBRARIES] or list(INSTALLED_BY_DEFAULT)
+    packages = [package for library in libraries for package in LIBRARIES[library]]
+    # An ordinary installation, not an editable one: the tests see what a user gets.
+    install(session, ".", *group("test", "demo"), "pytest-xdist", *packages)
+    options = [option for library in libraries for option in ("--library", library)]
+    session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style with ruff; ``-- fix`` mends what it can."""
+    install(session, *group("lint"))
+    session.run("ruff", "check", *(["--fix"] if "fix" in session.posargs else []))
+    session.run("ruff", "format", *([] if "fix" in session.posargs else ["--check", "--diff"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy, strictly."""
+    install(session, ".", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time soft_clip beside a lone tanh and the formula as written: ratios within one run."""
+    install(session, ".", "scipy", "pyperf", *LIBRARIES["torch"], *LIBRARIES["jax"])
+    session.run("python", "benchmarks/bench.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel and the source distribution into dist/."""
+    install(session, "build")
+    session.run("python", "-m", "build", "--quiet")

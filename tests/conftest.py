@@ -1,0 +1,80 @@
+"""The fixture that names the libraries, and the rule for one that is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import their own helpers
+
+from libraries import LIBRARIES, Library  # noqa: E402
+
+# What cannot be installed everywhere skips also when it was asked for.
+NEEDS_GPU = {"cupy"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--library",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="test this library (numpy, torch, jax, dask, strict, cupy) and fail if it cannot be imported",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(name): a test of one library")
+    asked = config.getoption("--library")
+    known = {_family(library) for library in LIBRARIES}
+    if unknown := set(asked) - known:
+        msg = f"--library: no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        raise pytest.UsageError(msg)
+    for library in LIBRARIES:
+        if (name := _family(library)) in asked and name not in NEEDS_GPU and (reason := library.unavailable()):
+            raise pytest.UsageError(f"--library {name}: {reason}")
+    with contextlib.suppress(ImportError):
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        # A dtype that slips in, or a shape that broadcasts by accident, is an error.
+        jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            if reason := _why_not(config, marker.args[0]):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _family(library: Library) -> str:
+    return library.name.split("-")[0]
+
+
+def _why_not(config: pytest.Config, name: str) -> str | None:
+    asked = config.getoption("--library")
+    if asked and name not in asked:
+        return f"{name} was not asked for"
+    return next(library.unavailable() for library in LIBRARIES if _family(library) == name)
+
+
+@pytest.fixture(params=LIBRARIES, ids=str)
+def library(request: pytest.FixtureRequest) -> Iterator[Library]:
+    """Each library in turn."""
+    found: Library = request.param
+    if reason := _why_not(request.config, _family(found)):
+        pytest.skip(reason)
+    with contextlib.ExitStack() as stack:
+        if found.flags:
+            import array_api_strict
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # 2021.12: "the returned namespace is actually version 2022.12"
+                stack.enter_context(array_api_strict.ArrayAPIStrictFlags(**found.flags))
+        yield found

@@ -1,0 +1,127 @@
+"""The array libraries under test, each with the way in from NumPy and out again."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+STRICT_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Library:
+    """One library, or one way of using it. `package` is what must be importable."""
+
+    name: str
+    package: str
+    asarray: Callable[[np.ndarray], Any]
+    to_numpy: Callable[[Any], np.ndarray]
+    dtypes: tuple[str, ...] = DTYPES
+    flags: dict[str, Any] = field(default_factory=dict)
+    xla: bool = False
+    has_erf: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    def unavailable(self) -> str | None:
+        """Why the library cannot be used here, None if it can."""
+        try:
+            importlib.import_module(self.package)
+        except ImportError as error:
+            return f"{self.package} cannot be imported: {error}"
+        if self.package == "cupy":
+            import cupy
+
+            try:
+                if cupy.cuda.runtime.getDeviceCount() < 1:
+                    return "cupy finds no GPU"
+            except cupy.cuda.runtime.CUDARuntimeError as error:
+                return f"cupy finds no GPU: {error}"
+        return None
+
+
+def _read_only(a: np.ndarray) -> np.ndarray:
+    a = np.array(a)
+    a.flags.writeable = False
+    return a
+
+
+def _torch(a: np.ndarray) -> Any:
+    import torch
+
+    if a.dtype == ml_dtypes.bfloat16:
+        return torch.tensor(a.astype(np.float32)).to(torch.bfloat16)
+    return torch.tensor(a)
+
+
+def _from_torch(a: Any) -> np.ndarray:
+    import torch
+
+    a = a.detach()
+    return a.float().numpy().astype(ml_dtypes.bfloat16) if a.dtype == torch.bfloat16 else a.numpy()
+
+
+def _jax(a: np.ndarray) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.asarray(a)
+
+
+def _dask(a: np.ndarray) -> Any:
+    import dask.array as da
+
+    return da.from_array(a, chunks=tuple(max(1, -(-n // 2)) for n in a.shape))
+
+
+def _cupy(a: np.ndarray) -> Any:
+    import cupy
+
+    return cupy.asarray(a)
+
+
+def _strict(a: np.ndarray) -> Any:
+    import array_api_strict
+
+    return array_api_strict.asarray(a)
+
+
+def _from_strict(a: Any) -> np.ndarray:
+    return np.asarray(a._array)  # DLPack needs the standard of 2023
+
+
+LIBRARIES = [
+    Library("numpy", "numpy", np.array, np.asarray),
+    Library("numpy-read-only", "numpy", _read_only, np.asarray),
+    Library("torch", "torch", _torch, _from_torch),
+    Library("jax", "jax", _jax, np.asarray, xla=True),
+    Library("dask", "dask.array", _dask, np.asarray),
+    Library("cupy", "cupy", _cupy, lambda a: a.get(), ("float16", "float32", "float64")),
+    *(
+        Library(
+            f"strict-{version}",
+            "array_api_strict",
+            _strict,
+            _from_strict,
+            ("float32", "float64"),
+            {"api_version": version},
+            has_erf=False,
+        )
+        for version in STRICT_VERSIONS
+    ),
+    Library(
+        "strict-no-extras",
+        "array_api_strict",
+        _strict,
+        _from_strict,
+        ("float32", "float64"),
+        {"boolean_indexing": False, "data_dependent_shapes": False, "enabled_extensions": ()},
+        has_erf=False,
+    ),
+]

@@ -1,0 +1,196 @@
+"""What each kind of bad input gets, and what a valid argument may look like."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from libraries import LIBRARIES, Library
+
+from softclip import NAMES, Squash, hinge, soft_clip
+
+X = np.linspace(-1, 1, 3)
+NAN, INF = float("nan"), float("inf")
+
+
+def decreasing(z: Any) -> Any:
+    return -np.tanh(z)
+
+
+def unbounded(z: Any) -> Any:
+    return z
+
+
+def undefined_at_infinity(z: Any) -> Any:
+    return z / (1 + abs(z))
+
+
+def summed(z: Any) -> Any:
+    return np.sum(z)
+
+
+# arguments of soft_clip, the error, and words its message must have, in this order
+BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]]] = [
+    ("equal bounds", (X, 1.0, 1.0), {}, ValueError, ["x_min must be less than x_max", "x_min=1.0", "x_max=1.0"]),
+    ("bounds in the wrong order", (X, 2, -1), {}, ValueError, ["less than", "x_min=2", "x_max=-1"]),
+    (
+        "equal once rounded",
+        (X.astype(np.float16), 1.0, 1.0001),
+        {},
+        ValueError,
+        ["less than", "float16", "x_min=1.0", "x_max=1.0001"],
+    ),
+    ("NaN", (X, NAN, 1.0), {}, ValueError, ["NaN", "x_min=nan", "x_max=1.0"]),
+    ("NaN above", (X, 0.0, NAN), {}, ValueError, ["NaN", "x_min=0.0", "x_max=nan"]),
+    ("infinite", (X, 0.0, INF), {}, ValueError, ["finite", "x_max=inf", "None", "hinge"]),
+    ("infinite below", (X, -INF, 0.0), {}, ValueError, ["finite", "x_min=-inf", "None", "hinge"]),
+    (
+        "infinite once rounded",
+        (X.astype(np.float16), 0.0, 1e6),
+        {},
+        ValueError,
+        ["finite", "float16", "x_max=1000000.0", "None"],
+    ),
+    ("an integer too large for a float", (X, 0, 10**400), {}, ValueError, ["finite", "x_max=1000"]),
+    ("array bounds in the wrong order", (X, np.zeros(3), np.array([1.0, -1, 1])), {}, ValueError, ["less", "x_max=-1.0"]),
+    ("array bounds with NaN", (X, np.array([0, NAN, 0]), 1.0), {}, ValueError, ["NaN", "x_min=nan"]),
+    ("array bounds with infinity", (X, 0.0, np.array([1, INF, 1])), {}, ValueError, ["finite", "x_max=inf", "hinge"]),
+    ("a NaN beside an array", (X, NAN, np.ones(3)), {}, ValueError, ["NaN"]),
+    ("one array bound with NaN", (X, np.array([NAN]), None, hinge(1.0)), {}, ValueError, ["NaN", "x_max=None"]),
+    ("a misspelt name", (X, -1, 1, "sigmiod"), {}, ValueError, [*NAMES, "'sigmiod'", "mean 'sigmoid'"]),
+    ("another case", (X, -1, 1, "Tanh"), {}, ValueError, ["'Tanh'", "mean 'tanh'"]),
+    ("g decreasing", (X, -1, 1, decreasing), {}, ValueError, ["decreasing", "1.0 at -inf", "-1.0 at inf", "Squash("]),
+    ("g unbounded", (X, -1, 1, unbounded), {}, ValueError, ["unbounded gives -inf at -inf", "inf at inf", "Squash("]),
+    ("g NaN at infinity", (X, -1, 1, undefined_at_infinity), {}, ValueError, ["gives nan", "low=", "high="]),
+    ("g not elementwise", (X, -1, 1, summed), {}, ValueError, ["elementwise"]),
+    ("g a number", (X, -1, 1, 3), {}, TypeError, ["g must be", "3"]),
+    ("g a class", (X, -1, 1, Squash), {}, TypeError, ["g must be", "Squash"]),
+    ("one bound without hinge", (X, 0.0, None), {}, ValueError, ["'sigmoid'", "x_max=None", "hinge"]),
+    ("one bound without hinge below", (X, None, 0.0, "erf"), {}, ValueError, ["'erf'", "x_min=None", "hinge"]),
+    ("no bound", (X, None, None, hinge(1.0)), {}, ValueError, ["both None"]),
+    ("one bound, another slope", (X, 0.0, None, hinge(1.0)), {"slope": 2.0}, ValueError, ["slope", "one bound", "2.0"]),
+    ("slope 0", (X,), {"slope": 0}, ValueError, ["slope must be positive and finite", "0"]),
+    ("slope negative", (X,), {"slope": -1.0}, ValueError, ["slope", "-1.0"]),
+    ("slope NaN", (X,), {"slope": NAN}, ValueError, ["slope", "nan"]),
+    ("slope infinite", (X,), {"slope": INF}, ValueError, ["slope", "inf"]),
+    ("slope an array with 0", (X,), {"slope": np.array([1.0, 0, 1])}, ValueError, ["slope", "0.0"]),
+    ("slope 0 beside arrays", (X, np.zeros(3), 1.0), {"slope": 0.0}, ValueError, ["slope", "0.0"]),
+    ("slope text", (X,), {"slope": "1"}, TypeError, ["slope must be a real number", "'1'"]),
+    ("slope of g unknown", (X, -1, 1, Squash(np.tanh, -1, 1)), {"slope": 1.0}, ValueError, ["slope", "Squash("]),
+    ("bound True", (X, False, True), {}, TypeError, ["x_min must be a real number", "False", "bool"]),
+    ("bound text", (X, "0", 1), {}, TypeError, ["x_min", "'0'"]),
+    ("bound complex", (X, 0, 1j), {}, TypeError, ["x_max", "1j"]),
+    ("bounds of complex numbers", (X, 0, np.array([1j])), {}, TypeError, ["x_max", "complex128"]),
+    ("bounds of text", (X, ["a"], 1.0), {}, TypeError, ["x_min", "real numbers"]),
+    ("x boolean", (X > 0,), {}, TypeError, ["x must be", "bool"]),
+    ("x complex", (X * 1j,), {}, TypeError, ["x must be", "complex128"]),
+    ("x of objects", (X.astype(object),), {}, TypeError, ["x must be", "object"]),
+    ("x of text", (np.array(["a"]),), {}, TypeError, ["x must be", "str"]),
+    ("x long double", (X.astype(np.longdouble),), {}, TypeError, ["x must be", "longdouble|float128|float64"]),
+    ("x a number that is complex", (1j,), {}, TypeError, ["x must be", "complex128"]),
+    ("x text", ("text",), {}, TypeError, ["x must be an array", "str"]),
+    ("x None", (None,), {}, TypeError, ["x must be an array", "NoneType"]),
+    ("x masked", (np.ma.masked_less(X, 0),), {}, TypeError, ["masked", "filled"]),
+    ("bounds that do not broadcast", (X, np.zeros(2), 1.0), {}, ValueError, ["broadcast"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "keywords", "error", "words"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_input(
+    arguments: tuple[Any, ...], keywords: dict[str, Any], error: type[Exception], words: list[str]
+) -> None:
+    with pytest.raises(error) as caught:
+        soft_clip(*arguments, **keywords)
+    pattern = ".*".join(word if "|" in word else re.escape(word) for word in words)
+    assert re.search(pattern, str(caught.value)), str(caught.value)
+
+
+@pytest.mark.parametrize("softness", [0, -1.0, NAN, INF])
+def test_softness_that_is_none(softness: float) -> None:
+    with pytest.raises(ValueError, match=rf"softness must be positive and finite; got {softness}"):
+        hinge(softness)
+
+
+@pytest.mark.parametrize("softness", ["1", None, True, 1j])
+def test_softness_that_is_no_number(softness: Any) -> None:
+    with pytest.raises(TypeError, match="softness must be a real number"):
+        hinge(softness)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "complex64"])
+def test_x_of_a_wrong_dtype_in_every_library(library: Library, dtype: str) -> None:
+    if library.name == "strict-2021.12" and dtype == "complex64":
+        pytest.skip("the standard of 2021 has no complex numbers")
+    with pytest.raises(TypeError, match=f"x must be .* got {dtype}"):
+        soft_clip(library.asarray(np.zeros(2, dtype)))
+
+
+def test_numbers_are_checked_in_every_library(library: Library) -> None:
+    x = library.asarray(X)
+    with pytest.raises(ValueError, match="less than"):
+        soft_clip(x, 1.0, -1.0)
+    with pytest.raises(ValueError, match=r"less than x_max once rounded to float32"):
+        soft_clip(library.asarray(X.astype(np.float32)), 1.0, 1.0 + 1e-9)
+    with pytest.raises(ValueError, match="NaN"):
+        soft_clip(x, NAN, library.asarray(X + 2))
+    with pytest.raises(TypeError, match="x_min must be a real number"):
+        soft_clip(x, True, 2.0)
+
+
+@pytest.mark.parametrize("other", LIBRARIES, ids=str)
+def test_bounds_of_another_library(library: Library, other: Library) -> None:
+    if other.package == library.package:
+        pytest.skip("the same library")
+    if library.name == "dask" and other.package == "numpy":
+        pytest.skip("dask works beside NumPy")
+    if other.unavailable() or other.flags:
+        pytest.skip("not installed, or a second way of using strict")
+    with pytest.raises(TypeError, match=r"x_min must be .* array of x's library; x is .*, x_min is .*"):
+        soft_clip(library.asarray(X), other.asarray(X - 2), 1.0)
+
+
+@pytest.mark.needs("strict")
+def test_bounds_on_another_device() -> None:
+    import array_api_strict as xp
+
+    with pytest.raises(ValueError, match=r"x is on .*CPU_DEVICE.*, x_max on .*device1"):
+        soft_clip(xp.asarray([1.0]), 0.0, xp.asarray([2.0], device=xp.Device("device1")))
+
+
+@pytest.mark.needs("torch")
+def test_bounds_on_another_torch_device() -> None:
+    import torch
+
+    with pytest.raises(ValueError, match="x is on cpu, x_min on meta"):
+        soft_clip(torch.ones(2), torch.zeros(2, device="meta"), 1.0)
+
+
+def test_a_table_of_pandas_is_told_how() -> None:
+    class Frame:
+        def to_numpy(self) -> np.ndarray:
+            return X
+
+    with pytest.raises(TypeError, match=r"Frame: pass x.to_numpy\(\)"):
+        soft_clip(Frame())
+
+
+def test_numbers_and_lists_become_numpy_arrays() -> None:
+    for x in (0.5, 1, np.float64(0.5), [[1, 2], [3, 4]], (0.5,)):
+        y = soft_clip(x, -1, 1)
+        assert type(y) is np.ndarray
+        assert y.shape == np.shape(x)
+    assert soft_clip(np.float32(0.5)).dtype == np.float32
+
+
+def test_bounds_may_be_lists() -> None:
+    expected = soft_clip(X, np.array([-1.0, -2.0, -3.0]), np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(soft_clip(X, [-1, -2, -3], (1, 2, 3)), expected)
+
+
+def test_a_failed_call_does_not_spoil_the_next() -> None:
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            soft_clip(X, False, 1)
+        soft_clip(X, 0, 1)

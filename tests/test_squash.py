@@ -1,0 +1,234 @@
+"""What can be passed as g."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from libraries import Library
+
+import softclip
+from softclip import NAMES, Squash, hinge, soft_clip
+from softclip._resolve import recognise
+
+X = np.array([-np.inf, -4.0, -1.0, -0.1, 0.0, 0.3, 2.0, 30.0, np.inf])
+
+
+def cloglog(z: Any) -> Any:
+    return -np.expm1(-np.exp(z))
+
+
+def half_tanh(z: Any) -> Any:
+    """Onto (-1/2, 3/2)."""
+    return np.tanh(z) + 0.5
+
+
+# library callable, and the name it is recognised as
+KNOWN = {
+    "numpy": {"tanh": "np.tanh", "arctan": "np.arctan"},
+    "scipy": {"sigmoid": "scipy.special.expit", "erf": "scipy.special.erf"},
+    "torch": {
+        "sigmoid": "torch.sigmoid torch.special.expit torch.nn.functional.sigmoid torch.Tensor.sigmoid torch.nn.Sigmoid()",
+        "tanh": "torch.tanh torch.nn.functional.tanh torch.Tensor.tanh torch.nn.Tanh()",
+        "arctan": "torch.atan torch.arctan torch.Tensor.atan",
+        "softsign": "torch.nn.functional.softsign torch.nn.Softsign()",
+        "erf": "torch.erf torch.special.erf torch.Tensor.erf",
+    },
+    "jax": {
+        "sigmoid": "jax.nn.sigmoid jax.lax.logistic jax.scipy.special.expit",
+        "tanh": "jax.numpy.tanh jax.nn.tanh jax.lax.tanh",
+        "arctan": "jax.numpy.arctan jax.numpy.atan",
+        "softsign": "jax.nn.soft_sign",
+        "erf": "jax.scipy.special.erf jax.lax.erf",
+    },
+    "dask": {"tanh": "dask.array.tanh", "arctan": "dask.array.arctan"},
+    "strict": {"tanh": "array_api_strict.tanh", "arctan": "array_api_strict.atan"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        pytest.param(path, name, marks=[] if package in ("numpy", "scipy") else pytest.mark.needs(package), id=path)
+        for package, known in KNOWN.items()
+        for name, paths in known.items()
+        for path in paths.split()
+    ],
+)
+def test_a_librarys_own_version_is_the_named_one(path: str, name: str) -> None:
+    import importlib
+
+    package = {"np": "numpy"}.get(path.split(".")[0], path.split(".")[0])
+    scope = {path.split(".")[0]: importlib.import_module(package)}
+    for module in ("scipy.special", "jax.scipy.special", "dask.array"):
+        if path.startswith(module):
+            importlib.import_module(module)
+    g = eval(path, scope)  # noqa: S307
+    found = recognise(g)
+    assert found is not None
+    assert found.name == name
+
+
+def test_an_unknown_function_is_not_taken_for_a_named_one() -> None:
+    assert recognise(np.arcsinh) is None
+    assert recognise(cloglog) is None
+
+
+def test_limits_are_read_off() -> None:
+    """Carried onto the bounds whatever its own range: here against the logistic distribution of SciPy."""
+    y = soft_clip(X, -2.0, 6.0, half_tanh)
+    np.testing.assert_allclose(y, -2 + 8 * scipy.stats.logistic.cdf(X, scale=0.5), rtol=1e-14, atol=1e-15)
+    assert (y[0], y[-1]) == (-2.0, 6.0)
+
+
+def test_limits_are_read_once() -> None:
+    calls = []
+
+    def counted(z: Any) -> Any:
+        calls.append(z)
+        return np.tanh(z)
+
+    for _ in range(3):
+        soft_clip(X, 0.0, 1.0, counted)
+    assert len(calls) == 4
+
+
+def test_a_function_that_does_not_hash() -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, z: Any) -> Any:
+            return np.tanh(z)
+
+    np.testing.assert_array_equal(soft_clip(X, -1, 1, Unhashable()), np.tanh(X))
+
+
+def test_limits_in_every_library(library: Library) -> None:
+    def twice(z: Any) -> Any:
+        two = z / (2.0 + abs(z) * 0)
+        return two / two * 0 + (1.0 if library.name == "dask" else 1.0) * _tanh(library, z) * 3
+
+    for dtype in library.dtypes:
+        x = X.astype(np.float32)
+        g = Squash(lambda z: _tanh(library, z) * 3, -3.0, 3.0)
+        y = library.to_numpy(soft_clip(library.asarray(x), 0.0, 6.0, g)).astype(np.float64)
+        np.testing.assert_allclose(y, 3 * (1 + np.tanh(X)), rtol=1e-5, atol=1e-6)
+        y = library.to_numpy(soft_clip(library.asarray(x), 0.0, 6.0, lambda z: _tanh(library, z) * 3))
+        np.testing.assert_allclose(y, 3 * (1 + np.tanh(X)), rtol=1e-5, atol=1e-6)
+        assert (y[0], y[-1]) == (0.0, 6.0)
+        assert dtype
+
+
+def _tanh(library: Library, z: Any) -> Any:
+    from array_api_compat import array_namespace
+
+    return array_namespace(z).tanh(z)
+
+
+def test_a_declared_function() -> None:
+    g = Squash(cloglog, 0.0, 1.0, center=math.log(math.log(2)), slope=math.log(2) / 2)
+    y = soft_clip(X, -3.0, 5.0, g, slope=0.5)
+    # f(m) = m and f'(m) = slope, by differences
+    f = lambda v: soft_clip(np.array(v), -3.0, 5.0, g, slope=0.5)  # noqa: E731
+    assert f(1.0) == pytest.approx(1.0, abs=1e-14)
+    assert (f(1 + 1e-5) - f(1 - 1e-5)) / 2e-5 == pytest.approx(0.5, rel=1e-6)
+    assert (np.diff(y) >= 0).all()
+    assert (y[0], y[-1]) == (-3.0, 5.0)
+    # the tail next to a bound of 0 keeps its relative accuracy: 1 - exp(-exp(z)) is exp(z) far out
+    far = soft_clip(np.array([-300.0]), 0.0, 2.0, Squash(cloglog, 0.0, 1.0))
+    np.testing.assert_allclose(far, 2 * np.exp(-300.0), rtol=1e-14)
+
+
+def test_a_declared_function_that_oversteps_its_limits() -> None:
+    g = Squash(lambda z: 1.001 * np.tanh(z), -1.0, 1.0)
+    y = soft_clip(np.linspace(-20, 20, 401), -1.0, 3.0, g)
+    assert ((y >= -1.0) & (y <= 3.0)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((3,), TypeError, "fn must be a function"),
+        ((np.tanh, 1.0, -1.0), ValueError, "low=1.0, high=-1.0"),
+        ((np.tanh, 0.0, math.inf), ValueError, "high=inf"),
+        ((np.tanh, "0", 1.0), TypeError, "low must be a real number"),
+    ],
+)
+def test_bad_declarations(arguments: tuple[Any, ...], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        Squash(*arguments)
+
+
+@pytest.mark.parametrize("slope", [0.0, -1.0, math.nan])
+def test_a_declared_slope_that_is_none(slope: float) -> None:
+    with pytest.raises(ValueError, match="slope must be the positive"):
+        Squash(np.tanh, -1, 1, slope=slope)
+    with pytest.raises(ValueError, match="center must be finite"):
+        Squash(np.tanh, -1, 1, center=math.inf)
+
+
+GS = [*(softclip._squash.NAMED[name] for name in NAMES), hinge(0.5), Squash(cloglog, center=-0.4, slope=0.3)]
+
+
+@pytest.mark.parametrize("g", GS, ids=str)
+def test_pickle_copy_equality_hash_and_repr(g: Squash) -> None:
+    for other in (pickle.loads(pickle.dumps(g)), copy.deepcopy(g)):  # noqa: S301
+        assert other == g
+        assert hash(other) == hash(g)
+        assert repr(other) == repr(g)
+    assert len({*GS}) == len(GS)
+    assert g != hinge(0.25)
+    assert soft_clip(0.3, 0.0, 1.0, g) == soft_clip(0.3, 0.0, 1.0, copy.copy(g))
+
+
+def test_names_can_be_listed() -> None:
+    assert softclip.NAMES == (
+        "sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "quintic", "sine",
+    )  # fmt: skip
+    assert set(softclip.__all__) <= set(dir(softclip))
+
+
+# Each named g is a distribution function that SciPy knows as well.
+@pytest.mark.parametrize(
+    ("name", "distribution"),
+    [
+        ("sigmoid", scipy.stats.logistic()),
+        ("tanh", scipy.stats.logistic(scale=0.5)),
+        ("arctan", scipy.stats.cauchy()),
+        ("algebraic", scipy.stats.t(2, scale=math.sqrt(0.5))),
+        ("erf", scipy.stats.norm(scale=math.sqrt(0.5))),
+        ("gudermannian", scipy.stats.hypsecant()),
+    ],
+)
+def test_distribution_functions(name: str, distribution: Any) -> None:
+    x = np.linspace(-6, 6, 121)
+    np.testing.assert_allclose(soft_clip(x, 0.0, 1.0, name), distribution.cdf(x), rtol=1e-11)
+
+
+def test_hinge_tends_to_the_hard_clip() -> None:
+    x = np.linspace(-3, 3, 601)
+    for s in (1e-3, 1e-6, 1e-300):
+        np.testing.assert_allclose(soft_clip(x, -1, 2, hinge(s), slope=1.0), np.clip(x, -1, 2), atol=0.7 * s, rtol=1e-15)
+
+
+def test_hinge_slope_in_the_middle() -> None:
+    f = lambda v: soft_clip(np.array(v), 0.0, 2.0, hinge(0.5), slope=1.0)  # noqa: E731
+    assert (f(1 + 1e-5) - f(1 - 1e-5)) / 2e-5 == pytest.approx(math.tanh(2 / (4 * 0.5)), rel=1e-8)
+    steep = soft_clip(np.array([0.9, 1.0, 1.2]), 0.0, 2.0, hinge(0.5), slope=3.0)
+    np.testing.assert_allclose(steep, soft_clip(np.array([0.7, 1.0, 1.6]), 0.0, 2.0, hinge(0.5), slope=1.0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("slope", [0.25, 1.0, 40.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_slope_is_the_slope_in_the_middle(name: str, slope: float) -> None:
+    for low, high in ((-2.0, 2.0), (0.0, 6.0), (-1.0, 4.0)):
+        middle, step = (low + high) / 2, 1e-4 / slope
+        y = soft_clip(np.array([middle - step, middle, middle + step]), low, high, name, slope=slope)
+        assert y[1] == middle
+        assert (y[2] - y[0]) / (2 * step) == pytest.approx(slope, rel=1e-6 if name != "softsign" else 1e-3)

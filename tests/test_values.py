@@ -1,0 +1,108 @@
+"""Values against many-digit arithmetic, in ulp: DESIGN 2, points 1, 2 and 6."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from libraries import DTYPES, Library
+from mpmath import mpf
+
+from softclip import NAMES, hinge, soft_clip
+
+BOUNDS = [(-1.0, 1.0), (-30.0, 30.0), (0.0, 6.0), (-2.5, 0.0), (-1.0, 3.0), (100.0, 101.0), (0.1, 0.7)]
+KNEES = (1.5, 1.25, np.pi / 2)
+SOFTNESS = 0.05
+
+
+@functools.cache
+def points(dtype: str) -> np.ndarray:
+    """Zero, both signs, small to large, the knees and their neighbours."""
+    import ml_dtypes
+
+    kind = np.dtype(getattr(ml_dtypes, dtype) if dtype == "bfloat16" else dtype)
+    largest = float(ml_dtypes.finfo(kind).max)
+    dense = np.concatenate([np.linspace(0.01, 12, 18), np.geomspace(12, 400, 9)])
+    wide = np.geomspace(max(1e-25, float(ml_dtypes.finfo(kind).tiny)), min(1e25, largest / 4), 13)
+    knees = np.array([k * (1 + i * float(ml_dtypes.finfo(kind).eps)) for k in KNEES for i in (-4, 0, 1)])
+    positive = np.concatenate([dense, wide, knees, [largest]])
+    x = np.concatenate([-positive, [0.0], positive]).astype(kind)
+    return np.unique(x[np.isfinite(x)])
+
+
+def names(library: Library) -> list[str]:
+    return [name for name in NAMES if library.has_erf or name != "erf"]
+
+
+def allowed(library: Library, dtype: str, name: str, true: Any, bounds: tuple[float, float], conditioning: Any) -> Any:
+    """How far from `true` a result may be."""
+    low, high = bounds
+    larger = max(abs(low), abs(high))
+    factor = 2 if library.xla else 1
+    relative = 0.0 in bounds or low == -high
+    if dtype in ("float16", "bfloat16"):
+        # A float32 beside a boundary between two numbers of the dtype may be rounded to either: 1/2 ulp and a little.
+        return oracle.ulp(true, dtype) + (0 if relative else 4 * factor * oracle.ulp(larger, "float32"))
+    if relative:
+        # erf's tail is the library's own: SciPy's and XLA's erfc(22.7) are 118 ulp off in float64.
+        tail = 128 if name == "erf" and library.name != "torch" else 8 * factor
+        return (tail + 4 * conditioning) * oracle.ulp(true, dtype)
+    return (4 * factor + 4 * conditioning) * oracle.ulp(larger, dtype)
+
+
+@functools.cache
+def truth(name: str, dtype: str, bounds: tuple[float, float], slope: float | None) -> list[tuple[Any, Any]]:
+    """f(x), and with a slope its conditioning, at each of the points."""
+    low, high = bounds
+    middle = (mpf(low) + mpf(high)) / 2
+
+    def f(x: Any) -> Any:
+        if name == "hinge":
+            return oracle.hinge(x, low, high, SOFTNESS, slope)
+        return oracle.soft_clip(x, low, high, name, slope)
+
+    found = []
+    for x in points(dtype).astype(np.float64):
+        y = f(x)
+        if name == "hinge":
+            width = mpf(high) - mpf(low)
+            conditioning = abs(mpf(x)) / mpf(SOFTNESS) if abs(x) < 1e6 and y not in bounds else mpf(0)
+            conditioning = min(conditioning, width * 1000)
+        else:
+            near = low if x < middle else high
+            relative = slope is not None and x != middle
+            conditioning = oracle.conditioning(f, x, middle, near) if relative else mpf(0)
+            if near != 0:  # the error of u moves f by this much of the distance to the near bound, not of f
+                conditioning *= abs(y - near) / max(abs(mpf(low)), abs(mpf(high)))
+        found.append((y, conditioning))
+    return found
+
+
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_values_are_exact_to_the_ulp(library: Library, name: str, dtype: str, slope: float | None) -> None:
+    if dtype not in library.dtypes:
+        pytest.skip(f"{library} has no {dtype}")
+    if name == "erf" and not library.has_erf:
+        pytest.skip("the standard has no erf")
+    x = points(dtype)
+    g = hinge(SOFTNESS) if name == "hinge" else name
+    worst: list[str] = []
+    for given in BOUNDS:
+        bounds = (oracle.rounded(given[0], dtype), oracle.rounded(given[1], dtype))
+        y = soft_clip(library.asarray(x), *given, g, slope=slope)
+        result = library.to_numpy(y).astype(np.float64)
+        assert ((bounds[0] <= result) & (result <= bounds[1])).all(), f"outside {bounds}"
+        for xi, yi, (true, conditioning) in zip(x.astype(float), result, truth(name, dtype, bounds, slope), strict=True):
+            # Subnormal results are excepted, as are tails that XLA flushes to 0 before they are multiplied by h.
+            if not oracle.is_normal(true / (max(map(abs, bounds)) if library.xla else 1), dtype):
+                continue
+            error = abs(mpf(float(yi)) - true)
+            if error > allowed(library, dtype, name, true, bounds, conditioning):
+                ulps = float(error / oracle.ulp(true, dtype))
+                worst.append(f"x={xi!r} bounds={bounds}: {float(yi)!r}, not {float(true)!r}: {ulps:.1f} ulp")
+    assert not worst, f"{len(worst)} of {len(x) * len(BOUNDS)}: " + "\n".join(worst[:10])
