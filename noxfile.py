@@ -13,7 +13,14 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-LIBRARIES = {"numpy": [], "torch": ["torch"], "jax": ["jax"], "dask": ["dask[array]"], "strict": [], "cupy": ["cupy-cuda12x"]}
+LIBRARIES = {
+    "numpy": [],
+    "torch": ["torch"],
+    "jax": ["jax"],
+    "dask": ["dask[array]"],
+    "strict": [],
+    "cupy": ["cupy-cuda12x"],
+}
 INSTALLED_BY_DEFAULT = ("numpy", "torch", "jax", "dask", "strict")
 
 

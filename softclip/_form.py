@@ -40,7 +40,7 @@ class Format:
     largest: int
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return FORMATS.__getitem__, (self.name,)
+        return format_named, (self.name,)
 
     @property
     def tiny(self) -> float:
@@ -75,6 +75,11 @@ FORMATS = {
     "float32": Format("float32", 24, -126, 127),
     "float64": Format("float64", 53, -1022, 1023),
 }
+
+
+def format_named(name: str) -> Format:
+    """The format of that name; what pickles call."""
+    return FORMATS[name]
 
 
 class Frame(NamedTuple):
@@ -207,9 +212,7 @@ def position(x: Array, c: Frame) -> Array:
 def distances(ops: Any, x: Array, c: HingeFrame) -> tuple[Array, Array]:
     """How far x is from the middle of the ends, signed, and inwards from the nearer end."""
     x = x if c.scale is None else x * c.scale
-    y, from_start, from_end = (
-        x - high if low is None else x - high - low for high, low in (c.center, c.start, c.end)
-    )
+    y, from_start, from_end = (x - high if low is None else x - high - low for high, low in (c.center, c.start, c.end))
     return y, ops.where(y < 0, from_start, -from_end)
 
 
@@ -232,10 +235,11 @@ def number_plan(
     compute = format_.computed_in
     if isinstance(g, Hinge):
         if low is None or high is None:
-            bound = low if low is not None else high
-            return (hinged_high if low is None else hinged_low), _one_sided(g, compute, bound)
+            bound = high if low is None else low
+            return (hinged_high if low is None else hinged_low), _one_sided(g, compute, bound or 0.0)
         return (hinged_symmetric if low == -high else hinged), _number_hinge(g, compute, low, high, slope)
-    assert low is not None and high is not None  # noqa: S101  (for the type checker: softclip._soft_clip has checked)
+    assert low is not None  # noqa: S101  (for the type checker: softclip._soft_clip has checked)
+    assert high is not None  # noqa: S101
     c = _number_frame(g, compute, low, high, slope)
     if not isinstance(g, Named):
         return declared, c
@@ -344,9 +348,11 @@ def array_plan(
     """The form for bounds that are arrays in ``compute``, and its constants."""
     if isinstance(g, Hinge):
         if low is None or high is None:
-            bound = low if low is not None else high
+            bound: Any = high if low is None else low
             kappa = min(max(8 / g.softness, compute.tiny), math.ldexp(1.0, compute.largest))
-            return (hinged_high if low is None else hinged_low), OneSided(bound, g.softness, 0.125, bound * 0.125, kappa)
+            return (hinged_high if low is None else hinged_low), OneSided(
+                bound, g.softness, 0.125, bound * 0.125, kappa
+            )
         return hinged_symmetric, _array_hinge(ops, g, compute, low, high, slope)
     return (mixed if isinstance(g, Named) else declared), _array_frame(ops, g, compute, low, high, slope)
 
@@ -396,13 +402,13 @@ def _array_hinge(ops: Any, g: Hinge, compute: Format, low: Array, high: Array, s
 
 
 def _exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b rounded, and what the rounding lost (Knuth's TwoSum)."""
+    """A + b rounded, and what the rounding lost (Knuth's TwoSum)."""
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
 
 
 def _add(a: tuple[Array, Array], b: Array) -> tuple[Array, Array]:
-    """a + b, with a and the sum in two parts."""
+    """A + b, with a and the sum in two parts."""
     s, lost = _exact_sum(a[0], b)
     return s, lost + a[1]

@@ -7,10 +7,9 @@ increasing function whose limits are read off it once.
 from __future__ import annotations
 
 import difflib
-import functools
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from softclip._form import Format
@@ -80,15 +79,15 @@ def _lookup(path: str) -> Any:
     return getattr(getattr(sys.modules.get(parent), kind, None), name, None)
 
 
-_declared: dict[tuple[Any, Standard, Format], Squash] = {}
+_declared: dict[tuple[Hashable, Standard, Format], Squash] = {}
 
 
 def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
-    """g with the limits read off it, in the dtype in which it will be evaluated; ValueError that shows them if they are none."""
+    """G with the limits read off it, in the dtype in which it will be evaluated; ValueError that shows them if they are none."""
     compute = lib.format(x).computed_in
     if lib.tracing():
         return Unread(g, *_limits(g, lib, x, compute))
-    key = (g, lib, compute)
+    key = (g if isinstance(g, Hashable) else id(g), lib, compute)  # the Squash keeps g, and so its id
     if key not in _declared:
         with lib.outside():
             low, high = (float(limit) for limit in _limits(g, lib, x, compute))

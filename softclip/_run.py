@@ -26,10 +26,6 @@ from softclip._squash import NAMED, Named, Squash
 
 Array = Any
 
-HALF_PI = {
-    FORMATS["float32"]: (1.57079637050628662109375, -4.371139000186241e-08),
-    FORMATS["float64"]: (math.pi / 2, 6.123233995736766e-17),
-}
 _INTEGERS = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 
 
@@ -118,19 +114,21 @@ class Standard:
         return self.minimum(self.maximum(a, low), high)
 
     def cut(self, u: Array, limit: float) -> Array:
-        """u cut at plus and minus `limit`, where the value alone counts."""
+        """U cut at plus and minus `limit`, where the value alone counts."""
         return self.clip(u, -limit, limit)
 
     def copysign(self, size: Any, a: Array) -> Array:
         return self.where(a < 0, -size, size)
 
     def affine(self, base: Any, scale: Any, r: Array) -> Array:
-        """base + scale r, where r is a new array that nobody else holds; base None is 0."""
+        """Base + scale r, where r is a new array that nobody else holds; base None is 0."""
         return scale * r if base is None else base + scale * r
 
     def half_pi(self, a: Array) -> tuple[float, float]:
         """pi/2 in two parts of a's precision."""
-        return HALF_PI[self.format(a)]
+        if self.format(a).name == "float64":
+            return math.pi / 2, 6.123233995736766e-17
+        return 1.57079637050628662109375, -4.371139000186241e-08
 
     @property
     def erf(self) -> Callable[[Array], Array]:
@@ -194,7 +192,7 @@ class NumPy(Standard):
     def owns(self, value: Array) -> bool:
         return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
 
-    def device(self, x: Array) -> Any:  # noqa: ARG002
+    def device(self, x: Array) -> Any:
         return None
 
     def cast(self, x: Array, dtype: Any) -> Array:
@@ -225,7 +223,7 @@ class NumPy(Standard):
                 return np.asarray(super().run(g, x, format_, low, high, slope))
             plan = None if arrays else self.plan(g, format_, low, high, slope)
             dtype = self.dtype(format_)
-            with np.nditer(
+            with np.nditer(  # type: ignore[call-overload]
                 [x, *arrays, None],
                 flags=["external_loop", "buffered", "delay_bufalloc"],
                 op_flags=[["readonly"]] * (1 + len(arrays)) + [["writeonly", "allocate", "no_subtype"]],
@@ -251,11 +249,10 @@ class Torch(Standard):
         import torch
 
         self.torch = torch
-        self.where = torch.where
         # By name and kind, made in advance: Dynamo guards on what it finds in a dict, but not in a cache.
         self._rules = {
-            (g.name, kind, forward_mode): _torch_rule(torch, self, g, kind, forward_mode)
-            for g in NAMED.values()
+            (name, kind, forward_mode): _torch_rule(torch, name, kind, forward_mode)
+            for name in NAMED
             for kind in ("sigma", "tail")
             for forward_mode in (False, True)
         }
@@ -300,6 +297,9 @@ class Torch(Standard):
             form = _form.odd
         return form, c
 
+    def where(self, condition: Array, a: Any, b: Any) -> Array:
+        return self.torch.where(condition, a, b)
+
     def cut(self, u: Array, limit: float) -> Array:
         return u.clamp(-limit, limit)
 
@@ -312,22 +312,24 @@ class Torch(Standard):
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(self.torch.special, name)  # type: ignore[no-any-return]
 
-    def _lift(self, value: Any, like: Any) -> Array:  # noqa: ARG002
-        return value
 
+def _torch_rule(torch: Any, name: str, kind: str, forward_mode: bool) -> Any:
+    """The autograd.Function of sigma, or of the tail of abs(u), of a named g. With forward mode Dynamo refuses it.
 
-def _torch_rule(torch: Any, ops: Torch, g: Named, kind: str, forward_mode: bool) -> Any:
-    """The autograd.Function of g.sigma, or of g.tail of abs(u). With forward mode Dynamo refuses it."""
+    Dynamo cannot trace objects in a closure, only strings and globals: g and ops are looked up by name.
+    """
 
     def derivative(u: Array) -> Array:
-        density = g.density(ops, ops.abs(u))
-        return density if kind == "sigma" else torch.where(u < 0, density, -density)
+        ops = _loaded["torch"]
+        density = NAMED[name].density(ops, ops.abs(u))
+        return density if kind == "sigma" else ops.where(u < 0, density, -density)
 
     class Rule(torch.autograd.Function):  # type: ignore[misc]
         generate_vmap_rule = True
 
         @staticmethod
         def forward(u: Array) -> Array:
+            g, ops = NAMED[name], _loaded["torch"]
             return g.sigma(ops, u) if kind == "sigma" else g.tail(ops, u.abs())
 
         @staticmethod
@@ -366,10 +368,10 @@ class Jax(Standard):
     def owns(self, value: Array) -> bool:
         return isinstance(value, self.jax.Array)
 
-    def device(self, x: Array) -> Any:  # noqa: ARG002
+    def device(self, x: Array) -> Any:
         return None
 
-    def beside(self, value: Any, x: Array, dtype: Any) -> Array:  # noqa: ARG002
+    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
         return self.xp.asarray(value, dtype=dtype)
 
     def outside(self) -> Any:
@@ -394,6 +396,7 @@ class Jax(Standard):
         return getattr(self.jax.scipy.special, name)  # type: ignore[no-any-return]
 
     def _rule(self, g: Named, kind: str) -> Callable[[Array], Array]:
+        @self.jax.custom_jvp  # type: ignore[untyped-decorator]
         def value(u: Array) -> Array:
             if kind == "tail":
                 return g.tail(self, self.abs(u))
@@ -401,14 +404,13 @@ class Jax(Standard):
             end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
             return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))
 
-        def rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        @value.defjvp  # type: ignore[untyped-decorator]
+        def derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
             (u,), (tangent,) = primals, tangents
             density = g.density(self, self.abs(u))
-            return function(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
+            return value(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
 
-        function = self.jax.custom_jvp(value)
-        function.defjvp(rule)
-        return function  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return]
 
 
 class CuPy(Standard):
@@ -440,10 +442,10 @@ class Dask(Standard):
     def owns(self, value: Array) -> bool:
         return isinstance(value, (self.array, np.ndarray))
 
-    def beside(self, value: Any, x: Array, dtype: Any) -> Array:  # noqa: ARG002
+    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
         return np.asarray(value, dtype=dtype)
 
-    def device(self, x: Array) -> Any:  # noqa: ARG002
+    def device(self, x: Array) -> Any:
         return None
 
     def cast(self, x: Array, dtype: Any) -> Array:
@@ -470,17 +472,19 @@ def _run_chunk(
 
 _LIBRARIES: dict[str, type[Standard]] = {"numpy": NumPy, "torch": Torch, "jax": Jax, "cupy": CuPy, "dask": Dask}
 _by_type: dict[type, Standard] = {}
+_loaded: dict[str, Standard] = {}
 
 
 def library(x: Any) -> Standard:
     """The library of the array x; TypeError if x is none."""
     found = _by_type.get(type(x))
     if found is None:
-        found = _by_type[type(x)] = _find(array_api_compat.array_namespace(x))
+        found = _by_type[type(x)] = _load(array_api_compat.array_namespace(x))
     return found
 
 
-@functools.cache
-def _find(xp: Any) -> Standard:
-    root = xp.__name__.removeprefix("array_api_compat.").partition(".")[0]
-    return _LIBRARIES.get(root, Standard)(xp)
+def _load(xp: Any) -> Standard:
+    name = xp.__name__.removeprefix("array_api_compat.").partition(".")[0]
+    if name not in _loaded:
+        _loaded[name] = _LIBRARIES.get(name, Standard)(xp)
+    return _loaded[name]

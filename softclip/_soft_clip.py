@@ -6,7 +6,6 @@ import functools
 import math
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from softclip._form import Format
@@ -101,14 +100,15 @@ def _arguments(x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[Any,
     else:
         _check_kind(squash, x_min, x_max, slope)
         low, high, slope = (
-            _beside(name, value, x, lib, format_) for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
+            _beside(name, value, x, lib, format_)
+            for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
         )
         _check_host_values(low, high, slope, f" once rounded to {format_.name}")
     return x, lib, format_, squash, low, high, slope
 
 
 def _as_array(x: Any) -> tuple[Array, Standard]:
-    """x and its library; numbers and nested lists become NumPy arrays."""
+    """X and its library; numbers and nested lists become NumPy arrays."""
     if isinstance(x, (int, float, complex, list, tuple, np.generic)):
         x = np.asarray(x)
     if isinstance(x, np.ma.MaskedArray):
@@ -235,8 +235,8 @@ def _check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
         good &= (bounds[0] < bounds[-1]) | (len(bounds) == 1)
         if not good.all():
             worst = iter([float(bound[~good][0]) for bound in bounds])
-            first = tuple(None if bound is None else next(worst) for bound in (low, high))
-            _check_numbers(*first, first, where)
+            first_low, first_high = (None if bound is None else next(worst) for bound in (low, high))
+            _check_numbers(first_low, first_high, (first_low, first_high), where)
     if isinstance(slope, np.ndarray):
         for value in slope[~((slope > 0) & np.isfinite(slope))][:1]:
             _check_slope(float(value), low, high)

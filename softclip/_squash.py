@@ -13,7 +13,7 @@ without a branch by three functions, with ``ops`` the library's elementwise oper
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -61,8 +61,8 @@ class Squash:
     >>> g = Squash(cloglog, 0.0, 1.0, center=np.log(np.log(2)), slope=np.log(2) / 2)
     >>> g
     Squash(cloglog, low=0.0, high=1.0, center=-0.36651292058166435, slope=0.34657359027997264)
-    >>> soft_clip(np.array([-np.inf, 1.0, 2.0, np.inf]), 0.0, 2.0, g, slope=1.0)
-    array([0., 1., 2., 2.])
+    >>> soft_clip(np.array([-np.inf, 1.0, 2.0, np.inf]), 0.0, 2.0, g, slope=1.0).round(4)
+    array([0.    , 1.    , 1.8936, 2.    ])
     """
 
     low: float
@@ -99,7 +99,7 @@ class Squash:
             msg = f"slope must be the positive, finite derivative of fn at its center; got {slope!r}"
             raise ValueError(msg)
 
-    def sigma(self, ops: Any, u: Array) -> Array:  # noqa: ARG002  (the named ones need ops)
+    def sigma(self, ops: Any, u: Array) -> Array:
         return self.fn(u)
 
     @property
@@ -108,10 +108,11 @@ class Squash:
         return self.low == -self.high
 
     def _key(self) -> tuple[object, ...]:
-        return (self.fn, self.low, self.high, self.center, self.slope, self.name)
+        fn = self.fn if isinstance(self.fn, Hashable) else id(self.fn)
+        return (fn, self.low, self.high, self.center, self.slope, self.name)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._key() == other._key()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash((type(self), *self._key()))
@@ -125,7 +126,7 @@ class Unread(Squash):
 
     symmetric = False
 
-    def __init__(self, fn: Callable[[Array], Array], low: Array, high: Array) -> None:  # pyright: ignore
+    def __init__(self, fn: Callable[[Array], Array], low: Array, high: Array) -> None:
         self.fn, self.low, self.high, self.center = fn, low, high, 0.0
 
 
@@ -166,30 +167,33 @@ class Named(Squash):
     __hash__ = object.__hash__
 
     def __reduce__(self) -> tuple[Callable[[str], Named], tuple[str]]:
-        return NAMED.__getitem__, (self.name,)
+        return named, (self.name,)
 
     def __repr__(self) -> str:
         return f"<Squash {self.name!r}>"
 
 
 class Logistic(Named):
-    """tanh(s u), which is 2 / (1 + exp(-2 s u)) - 1: s = 1/2 for the sigmoid, 1 for tanh."""
+    """tanh u; halved, tanh(u/2), which is 2 / (1 + exp(-u)) - 1: the sigmoid."""
 
-    def __init__(self, name: str, slope: float) -> None:
+    # No float is an attribute here: torch.compile(dynamic=True) makes a variable of one, which its autograd refuses.
+
+    def __init__(self, name: str, *, halved: bool) -> None:
         super().__init__(name)
-        self.slope = slope
+        self.halved = halved
+        self.slope = 0.5 if halved else 1.0
 
     def sigma(self, ops: Any, u: Array) -> Array:
-        return ops.tanh(u if self.slope == 1 else self.slope * u)
+        return ops.tanh(0.5 * u if self.halved else u)
 
     def tail(self, ops: Any, a: Array) -> Array:
-        e = ops.exp(-2 * self.slope * a)
+        e = ops.exp(-a if self.halved else -2 * a)
         return (e + e) / (1 + e)
 
     def density(self, ops: Any, a: Array) -> Array:
-        e = ops.exp(-2 * self.slope * a)
+        e = ops.exp(-a if self.halved else -2 * a)
         q = 1 / (1 + e)
-        return 4 * self.slope * e * q * q
+        return (2 if self.halved else 4) * e * q * q
 
 
 class Arctan(Named):
@@ -257,7 +261,7 @@ class Erf(Named):
 
     def density(self, ops: Any, a: Array) -> Array:
         a = ops.minimum(a, 30.0)  # exp(-900) is 0 in float64, and a^2 cannot overflow
-        return self.slope * ops.exp(-a * a)
+        return (2 / math.sqrt(math.pi)) * ops.exp(-a * a)
 
 
 class Gudermannian(Named):
@@ -376,7 +380,7 @@ class Hinge(Squash):
         s = ops.minimum(s, 1.0)  # D can be below the smallest number
         return ops.where(y < 0, -s, s)
 
-    def tail(self, ops: Any, d: Array, c: Any) -> Array:  # type: ignore[override]
+    def tail(self, ops: Any, d: Array, c: Any) -> Array:
         """1 - sigma, with d the distance inwards from the nearer end: (2/D) [softplus(a) - softplus(a - D)], a = d kappa.
 
         softplus(a) - softplus(a - D) = p + log1p(e^(a - 2p) (1 - e^(2p - D)) / (1 + e^(a - D))) for p = max(a, 0).
@@ -436,8 +440,8 @@ def hinge(softness: float) -> Squash:
 NAMED: dict[str, Named] = {
     g.name: g
     for g in (
-        Logistic("sigmoid", 0.5),
-        Logistic("tanh", 1.0),
+        Logistic("sigmoid", halved=True),
+        Logistic("tanh", halved=False),
         Arctan("arctan"),
         Softsign("softsign"),
         Algebraic("algebraic"),
@@ -448,6 +452,12 @@ NAMED: dict[str, Named] = {
         Sine("sine"),
     )
 }
+
+
+def named(name: str) -> Named:
+    """The clipping function of that name; what pickles call."""
+    return NAMED[name]
+
 
 NAMES = tuple(NAMED)
 """The names that can be passed as ``g``."""

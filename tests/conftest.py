@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their own helpers
 
-from libraries import LIBRARIES, Library  # noqa: E402
+from libraries import LIBRARIES, Library
 
 # What cannot be installed everywhere skips also when it was asked for.
 NEEDS_GPU = {"cupy"}

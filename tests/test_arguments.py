@@ -54,7 +54,13 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
         ["finite", "float16", "x_max=1000000.0", "None"],
     ),
     ("an integer too large for a float", (X, 0, 10**400), {}, ValueError, ["finite", "x_max=1000"]),
-    ("array bounds in the wrong order", (X, np.zeros(3), np.array([1.0, -1, 1])), {}, ValueError, ["less", "x_max=-1.0"]),
+    (
+        "array bounds in the wrong order",
+        (X, np.zeros(3), np.array([1.0, -1, 1])),
+        {},
+        ValueError,
+        ["less", "x_max=-1.0"],
+    ),
     ("array bounds with NaN", (X, np.array([0, NAN, 0]), 1.0), {}, ValueError, ["NaN", "x_min=nan"]),
     ("array bounds with infinity", (X, 0.0, np.array([1, INF, 1])), {}, ValueError, ["finite", "x_max=inf", "hinge"]),
     ("a NaN beside an array", (X, NAN, np.ones(3)), {}, ValueError, ["NaN"]),
@@ -97,7 +103,9 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
 ]
 
 
-@pytest.mark.parametrize(("arguments", "keywords", "error", "words"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "words"), [row[1:] for row in BAD], ids=[row[0] for row in BAD]
+)
 def test_bad_input(
     arguments: tuple[Any, ...], keywords: dict[str, Any], error: type[Exception], words: list[str]
 ) -> None:

@@ -102,9 +102,7 @@ def test_nan_stays_and_touches_no_neighbour(library: Library, g: Any) -> None:
 @pytest.mark.parametrize("bounds", [(-2.0, 2.0), (0.0, 6.0), (-1.0, 3.0)])
 @pytest.mark.parametrize("slope", [None, 1.0])
 @pytest.mark.parametrize("g", GS, ids=str)
-def test_libraries_agree_with_numpy(
-    library: Library, g: Any, slope: float | None, bounds: tuple[float, float]
-) -> None:
+def test_libraries_agree_with_numpy(library: Library, g: Any, slope: float | None, bounds: tuple[float, float]) -> None:
     usable(library, g)
     x = np.linspace(-9, 9, 181, dtype=np.float32).reshape(181, 1)
     expected = soft_clip(x, *bounds, g, slope=slope).astype(float)

@@ -97,7 +97,9 @@ def test_values_are_exact_to_the_ulp(library: Library, name: str, dtype: str, sl
         y = soft_clip(library.asarray(x), *given, g, slope=slope)
         result = library.to_numpy(y).astype(np.float64)
         assert ((bounds[0] <= result) & (result <= bounds[1])).all(), f"outside {bounds}"
-        for xi, yi, (true, conditioning) in zip(x.astype(float), result, truth(name, dtype, bounds, slope), strict=True):
+        for xi, yi, (true, conditioning) in zip(
+            x.astype(float), result, truth(name, dtype, bounds, slope), strict=True
+        ):
             # Subnormal results are excepted, as are tails that XLA flushes to 0 before they are multiplied by h.
             if not oracle.is_normal(true / (max(map(abs, bounds)) if library.xla else 1), dtype):
                 continue
