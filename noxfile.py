@@ -48,7 +48,7 @@ def tests(session: nox.Session) -> None:
     packages = [package for library in libraries for package in LIBRARIES[library]]
     # An ordinary installation, not an editable one: the tests see what a user gets.
     install(session, ".", *group("test", "demo"), "pytest-xdist", *packages)
-    options = [option for library in libraries for option in ("--library", library)]
+    options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
 
 
@@ -70,7 +70,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time soft_clip beside a lone tanh and the formula as written: ratios within one run."""
-    install(session, ".", "scipy", "pyperf", *LIBRARIES["torch"], *LIBRARIES["jax"])
+    install(session, ".", "scipy", *LIBRARIES["torch"], *LIBRARIES["jax"])
     session.run("python", "benchmarks/bench.py", *session.posargs)
 
 

@@ -43,7 +43,7 @@ class Standard:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
-        self.name = xp.__name__.removeprefix("array_api_compat.")
+        self.name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.")
         self._formats: dict[Any, Format] = {}
         for name in ("tanh", "exp", "expm1", "log1p", "atan", "sin", "sqrt"):
             setattr(self, name, getattr(xp, name))
@@ -484,7 +484,7 @@ def library(x: Any) -> Standard:
 
 
 def _load(xp: Any) -> Standard:
-    name = xp.__name__.removeprefix("array_api_compat.").partition(".")[0]
+    name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.").partition(".")[0]
     if name not in _loaded:
         _loaded[name] = _LIBRARIES.get(name, Standard)(xp)
     return _loaded[name]
