@@ -6,7 +6,6 @@ increasing function whose limits are read off it once.
 
 from __future__ import annotations
 
-import difflib
 import math
 import sys
 from collections.abc import Callable, Hashable
@@ -49,6 +48,8 @@ def resolve(g: Any, lib: Standard, x: Array) -> Squash:
     if isinstance(g, str):
         if g in NAMED:
             return NAMED[g]
+        import difflib  # only for the message
+
         nearest = difflib.get_close_matches(g.lower(), NAMED, n=1, cutoff=0.0)[0]
         msg = f"g must be one of {', '.join(NAMED)}, a Squash such as hinge(0.1), or a function; got {g!r}. Did you mean {nearest!r}?"
         raise ValueError(msg)
