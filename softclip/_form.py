@@ -43,6 +43,11 @@ class Format:
         return format_named, (self.name,)
 
     @property
+    def lift(self) -> float:
+        """s, by the square of which a tail is lifted: the smallest tail becomes normal, the largest stays finite."""
+        return math.ldexp(1.0, self.largest // 4)
+
+    @property
     def tiny(self) -> float:
         return math.ldexp(1.0, self.smallest)
 
@@ -85,6 +90,7 @@ def format_named(name: str) -> Format:
 class Frame(NamedTuple):
     """The constants of a two-sided f: numbers, or arrays that broadcast with x. A step whose constant is None is left out.
 
+    drop undoes the lifting of a tail.
     u = ((x scale - shift - shift_low) / divisor) factor factor2 + center
     """
 
@@ -99,6 +105,7 @@ class Frame(NamedTuple):
     factor: Array | None = None
     factor2: float | None = None
     center: float | None = None
+    drop: float | None = None
 
 
 class HingeFrame(NamedTuple):
@@ -143,21 +150,28 @@ def clipped(ops: Any, g: Named, x: Array, c: Frame) -> Array:
     return ops.clip(ops.affine(c.middle, c.half, ops.sigma(g, position(x, c))), c.low, c.high)
 
 
-def signed_tail(ops: Any, g: Named, x: Array, c: Frame) -> Array:
+def signed_tail(ops: Any, g: Named, x: Array, c: Frame, *, lifted: bool = False) -> Array:
     u = position(x, c)
     toward = ops.copysign(c.half, u)
-    return (c.middle + toward) - toward * ops.tail(g, u)
+    t = ops.tail(g, u, lifted)
+    return (c.middle + toward) - (toward * c.drop * t if lifted else toward * t)
 
 
-def tails(ops: Any, g: Named, x: Array, c: Frame) -> Array:
+def tails(ops: Any, g: Named, x: Array, c: Frame, *, lifted: bool = False) -> Array:
     u = position(x, c)
-    t = c.half * ops.tail(g, u)
+    t = (c.half * c.drop if lifted else c.half) * ops.tail(g, u, lifted)
     return ops.where(u < 0, c.low + t, c.high - t)
+
+
+# With wide bounds the tail is computed lifted by a power of two, and h lowered: t alone may be below the smallest number
+# where h t is not. Partial objects made once, as JAX compiles anew for each one that it has not seen.
+lifted_signed_tail = functools.partial(signed_tail, lifted=True)
+lifted_tails = functools.partial(tails, lifted=True)
 
 
 def mixed(ops: Any, g: Named, x: Array, c: Frame) -> Array:
     u = position(x, c)
-    t = c.half * ops.tail(g, u)
+    t = c.half * ops.tail(g, u, False)
     symmetric = c.middle + c.half * ops.sigma(g, u)
     return ops.where(c.middle == 0, symmetric, ops.where(u < 0, c.low + t, c.high - t))
 
@@ -245,10 +259,14 @@ def number_plan(
         return declared, c
     if low == -high:
         return odd, c
+    # XLA flushes a subnormal tail to 0; where it only loses digits, h up to 4 multiplies it by less than the contract allows.
+    lifted = c.half > (1 if autodiff else 4)
+    if lifted:
+        c = c._replace(drop=compute.lift**-2)
     if autodiff:
-        return tails, c
+        return (lifted_tails if lifted else tails), c
     if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
-        return signed_tail, c
+        return (lifted_signed_tail if lifted else signed_tail), c
     half = c.half
     while compute.round(c.middle + half) < high or compute.round(c.middle - half) > low:
         half = compute.next(half)

@@ -142,9 +142,12 @@ class Standard:
         """g.sigma, as a function whose derivative the library knows."""
         return g.sigma(self, u)
 
-    def tail(self, g: Named, u: Array) -> Array:
+    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
         """g.tail of abs(u), as a function of u whose derivative the library knows."""
-        return g.tail(self, self.abs(u))
+        return g.tail(self, self.abs(u), self.lift(u) if lifted else 1.0)
+
+    def lift(self, u: Array) -> float:
+        return self.format(u).lift
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         msg = f"the Array API standard has no {name}, and none is known for {self.name}: take another g, or convert x"
@@ -253,7 +256,7 @@ class Torch(Standard):
         self._rules = {
             (name, kind, forward_mode): _torch_rule(torch, name, kind, forward_mode)
             for name in NAMED
-            for kind in ("sigma", "tail")
+            for kind in ("sigma", "tail", "lifted tail")
             for forward_mode in (False, True)
         }
 
@@ -306,8 +309,8 @@ class Torch(Standard):
     def sigma(self, g: Named, u: Array) -> Array:
         return self._rules[g.name, "sigma", not self.tracing()].apply(u)
 
-    def tail(self, g: Named, u: Array) -> Array:
-        return self._rules[g.name, "tail", not self.tracing()].apply(u)
+    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
+        return self._rules[g.name, "lifted tail" if lifted else "tail", not self.tracing()].apply(u)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(self.torch.special, name)  # type: ignore[no-any-return]
@@ -322,7 +325,11 @@ def _torch_rule(torch: Any, name: str, kind: str, forward_mode: bool) -> Any:
     def derivative(u: Array) -> Array:
         ops = _loaded["torch"]
         density = NAMED[name].density(ops, ops.abs(u))
-        return density if kind == "sigma" else ops.where(u < 0, density, -density)
+        if kind == "sigma":
+            return density
+        if kind == "lifted tail":
+            density = density * ops.lift(u) ** 2
+        return ops.where(u < 0, density, -density)
 
     class Rule(torch.autograd.Function):  # type: ignore[misc]
         generate_vmap_rule = True
@@ -330,7 +337,9 @@ def _torch_rule(torch: Any, name: str, kind: str, forward_mode: bool) -> Any:
         @staticmethod
         def forward(u: Array) -> Array:
             g, ops = NAMED[name], _loaded["torch"]
-            return g.sigma(ops, u) if kind == "sigma" else g.tail(ops, u.abs())
+            if kind == "sigma":
+                return g.sigma(ops, u)
+            return g.tail(ops, u.abs(), ops.lift(u) if kind == "lifted tail" else 1.0)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Array], output: Array) -> None:  # noqa: ARG004
@@ -361,7 +370,9 @@ class Jax(Standard):
         import jax
 
         self.jax = jax
-        self._rules = {(g.name, kind): self._rule(g, kind) for g in NAMED.values() for kind in ("sigma", "tail")}
+        self._rules = {
+            (g.name, kind): self._rule(g, kind) for g in NAMED.values() for kind in ("sigma", "tail", "lifted tail")
+        }
         self._evaluate = jax.jit(self._evaluate_form, static_argnums=(0, 1, 2))
         self._run = jax.jit(super().run, static_argnums=(0, 2))
 
@@ -389,8 +400,8 @@ class Jax(Standard):
     def sigma(self, g: Named, u: Array) -> Array:
         return self._rules[g.name, "sigma"](u)
 
-    def tail(self, g: Named, u: Array) -> Array:
-        return self._rules[g.name, "tail"](u)
+    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
+        return self._rules[g.name, "lifted tail" if lifted else "tail"](u)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(self.jax.scipy.special, name)  # type: ignore[no-any-return]
@@ -398,8 +409,8 @@ class Jax(Standard):
     def _rule(self, g: Named, kind: str) -> Callable[[Array], Array]:
         @self.jax.custom_jvp  # type: ignore[untyped-decorator]
         def value(u: Array) -> Array:
-            if kind == "tail":
-                return g.tail(self, self.abs(u))
+            if kind != "sigma":
+                return g.tail(self, self.abs(u), self.lift(u) if kind == "lifted tail" else 1.0)
             # XLA's atan misses pi/2 at infinity, and pi/4 at 1, by an ulp.
             end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
             return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))
@@ -408,7 +419,10 @@ class Jax(Standard):
         def derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
             (u,), (tangent,) = primals, tangents
             density = g.density(self, self.abs(u))
-            return value(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
+            if kind != "sigma":
+                density = density * (self.lift(u) ** 2 if kind == "lifted tail" else 1.0)
+                density = self.where(u < 0, density, -density)
+            return value(u), tangent * density
 
         return value  # type: ignore[no-any-return]
 

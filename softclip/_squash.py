@@ -4,7 +4,8 @@ This file is all the mathematics of the clipping functions. Each named one is od
 without a branch by three functions, with ``ops`` the library's elementwise operations (`softclip._run`):
 
     sigma(ops, u)      the function itself, accurate relative to its value around u = 0
-    tail(ops, a)       1 - sigma(a) for a = abs(u), accurate relative to its value, however small
+    tail(ops, a, s)    s^2 (1 - sigma(a)) for a = abs(u), accurate relative to its value, however small: with s large also
+                       where 1 - sigma(a) is below the smallest normal number
     density(ops, a)    the derivative of sigma, an even function, at a = abs(u)
 
 `softclip._form` puts f together from these and the bounds.
@@ -156,7 +157,7 @@ class Named(Squash):
     def sigma(self, ops: Any, u: Array) -> Array:
         raise NotImplementedError
 
-    def tail(self, ops: Any, a: Array) -> Array:
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
         raise NotImplementedError
 
     def density(self, ops: Any, a: Array) -> Array:
@@ -186,9 +187,10 @@ class Logistic(Named):
     def sigma(self, ops: Any, u: Array) -> Array:
         return ops.tanh(0.5 * u if self.halved else u)
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        e = ops.exp(-a if self.halved else -2 * a)
-        return (e + e) / (1 + e)
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        w = ops.exp(-0.5 * a if self.halved else -a)  # 2 e / (1 + e) with e = w^2
+        v = s * w
+        return (v + v) * v / (1 + w * w)
 
     def density(self, ops: Any, a: Array) -> Array:
         e = ops.exp(-a if self.halved else -2 * a)
@@ -204,8 +206,10 @@ class Arctan(Named):
     def sigma(self, ops: Any, u: Array) -> Array:
         return ops.cut(ops.atan(u) * (2 / math.pi), 1)
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        return ops.atan(1 / a) * (2 / math.pi)
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        # Past 2^60 it is (2 / pi) / a, and 1 / a may be below the smallest normal number.
+        far = 2.0**60 / ops.maximum(a, 2.0**60)
+        return ops.atan(1 / ops.minimum(a, 2.0**60)) * (s * s * (2 / math.pi)) * far
 
     def density(self, ops: Any, a: Array) -> Array:
         q = 1 / (1 + a)
@@ -220,8 +224,8 @@ class Softsign(Named):
         u = ops.cut(u, 2.0**60)  # inf / inf; 2^60 / (1 + 2^60) is 1
         return u / (1 + ops.abs(u))
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        return 1 / (1 + a)
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        return (s * s) / (1 + a)
 
     def density(self, ops: Any, a: Array) -> Array:
         q = 1 / (1 + a)
@@ -236,10 +240,11 @@ class Algebraic(Named):
         # XLA makes u * rsqrt(1 + u^2) of it, which passes 1 by an ulp.
         return ops.cut(u / ops.sqrt(1 + u * u), 1)
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        # 1 - a/r = (r^2 - a^2) / (r (r + a)) with r^2 - a^2 = 1; overflow gives the right 0.
-        r = ops.sqrt(1 + a * a)
-        return 1 / (r * (r + a))
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        # 1 - a/r = (r^2 - a^2) / (r (r + a)) with r^2 - a^2 = 1; past 2^60, where a^2 may overflow, r is a.
+        small = ops.minimum(a, 2.0**60)
+        r = ops.sqrt(1 + small * small) + (a - small)
+        return (s / r) * (s / (r + a))
 
     def density(self, ops: Any, a: Array) -> Array:
         q = 1 / (1 + a)
@@ -256,8 +261,8 @@ class Erf(Named):
     def sigma(self, ops: Any, u: Array) -> Array:
         return ops.erf(u)
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        return ops.erfc(a)
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        return ops.erfc(a) * (s * s)
 
     def density(self, ops: Any, a: Array) -> Array:
         a = ops.minimum(a, 30.0)  # exp(-900) is 0 in float64, and a^2 cannot overflow
@@ -273,8 +278,11 @@ class Gudermannian(Named):
         # (4 / pi) arctan(tanh(inf)) is 1 + 1 ulp.
         return ops.cut(ops.atan(ops.tanh(0.5 * u)) * (4 / math.pi), 1)
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        return ops.atan(ops.exp(-a)) * (4 / math.pi)
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        w = ops.exp(-0.5 * a)  # arctan(e) = e (arctan(e) / e) with e = w^2
+        e = ops.maximum(w * w, 2.0**-60)
+        v = s * w
+        return v * v * (ops.atan(e) / e) * (4 / math.pi)
 
     def density(self, ops: Any, a: Array) -> Array:
         e = ops.exp(-a)
@@ -292,9 +300,9 @@ class Cubic(Named):
         u = ops.cut(u, 1.5)
         return ops.cut(u - (4 / 27) * (u * u * u), 1)
 
-    def tail(self, ops: Any, a: Array) -> Array:
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
         d = self._distance(ops, a)
-        return d * d * (1.5 - 0.5 * d)
+        return d * d * (1.5 - 0.5 * d) * (s * s)
 
     def density(self, ops: Any, a: Array) -> Array:
         d = self._distance(ops, a)
@@ -311,9 +319,9 @@ class Quintic(Named):
         u = ops.cut(u, 1.25)
         return ops.cut(u - 0.08192 * (u * u) * (u * u) * u, 1)
 
-    def tail(self, ops: Any, a: Array) -> Array:
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
         d = self._distance(ops, a)
-        return d * d * (2.5 - d * (2.5 - d * (1.25 - 0.25 * d)))
+        return (s * s) * d * d * (2.5 - d * (2.5 - d * (1.25 - 0.25 * d)))
 
     def density(self, ops: Any, a: Array) -> Array:
         d = self._distance(ops, a)
@@ -334,9 +342,9 @@ class Sine(Named):
     def sigma(self, ops: Any, u: Array) -> Array:
         return ops.sin(ops.cut(u, math.pi / 2))
 
-    def tail(self, ops: Any, a: Array) -> Array:
-        s = ops.sin(0.5 * self._distance(ops, a))
-        return 2 * (s * s)
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        half = s * ops.sin(0.5 * self._distance(ops, a))
+        return 2 * (half * half)
 
     def density(self, ops: Any, a: Array) -> Array:
         return ops.sin(self._distance(ops, a))
