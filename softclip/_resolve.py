@@ -58,14 +58,18 @@ def resolve(g: Any, lib: Standard, x: Array) -> Squash:
     if not callable(g) or (isinstance(g, type) and issubclass(g, Squash)):
         msg = f"g must be a name, a Squash or an increasing function of an array; got {g!r}"
         raise TypeError(msg)
-    return recognise(g) or _declare(g, lib, x)
+    # Dynamo guards on each lookup: in its graphs none that an import of another library would change.
+    return recognise(g, f"{lib.name}." if lib.tracing() else "") or _declare(g, lib, x)
 
 
-def recognise(g: Callable[[Array], Array]) -> Squash | None:
-    """The named function that g is some library's version of; for modules without parameters, an instance counts."""
+def recognise(g: Callable[[Array], Array], prefix: str = "") -> Squash | None:
+    """The named function that g is some library's version of; for modules without parameters, an instance counts.
+
+    Only paths that begin with `prefix` are looked at.
+    """
     for name, paths in _ALIASES.items():
         for path in paths.split():
-            found = _lookup(path)
+            found = _lookup(path) if path.startswith(prefix) else None
             if found is not None and (g is found or type(g) is found):
                 return NAMED[name]
     return None

@@ -2,7 +2,7 @@
 
 `Standard` does it with the Array API standard alone, for any library that follows it; a subclass says what one library
 does differently: which functions it has under its own names, how it is told a derivative, how it evaluates a large
-array. To add a library, write its subclass and enter it in `_LIBRARIES`.
+array. Torch and JAX have theirs in files of their own. To add a library, write its subclass and enter it in `_LIBRARIES`.
 
 Everything but `run` is the operations ``ops`` in which `softclip._squash` and `softclip._form` are written. ``minimum``,
 ``maximum`` and ``abs`` there are made of ``where`` wherever a library differentiates, so that the derivative at a tie
@@ -22,11 +22,11 @@ import numpy as np
 
 from softclip import _form
 from softclip._form import FORMATS, Format
-from softclip._squash import NAMED, Named, Squash
+from softclip._squash import Named, Squash
 
 Array = Any
 
-_INTEGERS = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
+INTEGERS = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 
 
 def is_array(value: Any) -> bool:
@@ -55,7 +55,7 @@ class Standard:
         dtype = x.dtype
         if dtype not in self._formats:
             name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[-1]
-            if name in _INTEGERS:
+            if name in INTEGERS:
                 return self.format(self.beside(1.0, x, None))
             if name not in FORMATS:
                 msg = (
@@ -101,7 +101,7 @@ class Standard:
         return self.where(a < 0, -a, a)
 
     def where(self, condition: Array, a: Any, b: Any) -> Array:
-        a, b = (self._lift(v, other) for v, other in ((a, b), (b, a)))
+        a, b = (self._as_array(v, other) for v, other in ((a, b), (b, a)))
         return self.xp.where(condition, a, b)
 
     def minimum(self, a: Array, b: Any) -> Array:
@@ -153,7 +153,7 @@ class Standard:
         msg = f"the Array API standard has no {name}, and none is known for {self.name}: take another g, or convert x"
         raise NotImplementedError(msg)
 
-    def _lift(self, value: Any, like: Any) -> Array:
+    def _as_array(self, value: Any, like: Any) -> Array:
         if isinstance(value, (int, float)):
             return self.xp.asarray(value, dtype=like.dtype, device=array_api_compat.device(like))
         return value
@@ -222,7 +222,7 @@ class NumPy(Standard):
     def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         arrays = [v for v in (low, high, slope) if is_array(v)]
         with np.errstate(all="ignore"):
-            if max(v.size for v in (x, *arrays)) <= self.block:
+            if math.prod(np.broadcast_shapes(x.shape, *(v.shape for v in arrays))) <= self.block:
                 return np.asarray(super().run(g, x, format_, low, high, slope))
             plan = None if arrays else self.plan(g, format_, low, high, slope)
             dtype = self.dtype(format_)
@@ -240,191 +240,6 @@ class NumPy(Standard):
                     bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
                     y[...] = self.evaluate(plan or self.plan(g, format_, *bounds), g, format_, x_block)
                 return blocks.operands[-1]
-
-
-class Torch(Standard):
-    """Named functions are autograd Functions that save their argument: what is saved keeps the tail."""
-
-    name = "torch"
-
-    def __init__(self, xp: Any) -> None:
-        super().__init__(xp)
-        import torch
-
-        self.torch = torch
-        # By name and kind, made in advance: Dynamo guards on what it finds in a dict, but not in a cache.
-        self._rules = {
-            (name, kind, forward_mode): _torch_rule(torch, name, kind, forward_mode)
-            for name in NAMED
-            for kind in ("sigma", "tail", "lifted tail")
-            for forward_mode in (False, True)
-        }
-
-    def format(self, x: Array) -> Format:
-        name = str(x.dtype).removeprefix("torch.")
-        if name in FORMATS:
-            return FORMATS[name]
-        if name in _INTEGERS:
-            return self.format(self.torch.empty(()))
-        return super().format(x)
-
-    def owns(self, value: Array) -> bool:
-        return isinstance(value, self.torch.Tensor)
-
-    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
-        if isinstance(value, (int, float)):
-            return self.torch.full((), value, dtype=dtype, device=x.device)
-        return self.torch.as_tensor(value, dtype=dtype, device=x.device)
-
-    def device(self, x: Array) -> Any:
-        return x.device
-
-    def cast(self, x: Array, dtype: Any) -> Array:
-        return x.to(dtype)
-
-    def tracing(self) -> bool:
-        return self.torch.compiler.is_compiling()  # type: ignore[no-any-return]
-
-    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        return self.evaluate(self.plan(g, format_, low, high, slope), g, format_, x)
-
-    def plan(self, g: Squash, format_: Format, low: Any, high: Any, slope: Any) -> tuple[_form.Form, Any]:
-        if not self.tracing():
-            return super().plan(g, format_, low, high, slope)
-        # Dynamo traces no cache and no fractions: numbers become 0-d tensors, and only the form is chosen by them.
-        odd = isinstance(low, float) and isinstance(high, float) and low == -high
-        dtype = self.dtype(format_.computed_in)
-        low, high = (self.torch.full((), v, dtype=dtype) if isinstance(v, float) else v for v in (low, high))
-        form, c = super().plan(g, format_, low, high, slope)
-        if form is _form.mixed and odd:
-            form = _form.odd
-        return form, c
-
-    def where(self, condition: Array, a: Any, b: Any) -> Array:
-        return self.torch.where(condition, a, b)
-
-    def cut(self, u: Array, limit: float) -> Array:
-        return u.clamp(-limit, limit)
-
-    def sigma(self, g: Named, u: Array) -> Array:
-        return self._rules[g.name, "sigma", not self.tracing()].apply(u)
-
-    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return self._rules[g.name, "lifted tail" if lifted else "tail", not self.tracing()].apply(u)
-
-    def _special(self, name: str) -> Callable[[Array], Array]:
-        return getattr(self.torch.special, name)  # type: ignore[no-any-return]
-
-
-def _torch_rule(torch: Any, name: str, kind: str, forward_mode: bool) -> Any:
-    """The autograd.Function of sigma, or of the tail of abs(u), of a named g. With forward mode Dynamo refuses it.
-
-    Dynamo cannot trace objects in a closure, only strings and globals: g and ops are looked up by name.
-    """
-
-    def derivative(u: Array) -> Array:
-        ops = _loaded["torch"]
-        density = NAMED[name].density(ops, ops.abs(u))
-        if kind == "sigma":
-            return density
-        if kind == "lifted tail":
-            density = density * ops.lift(u) ** 2
-        return ops.where(u < 0, density, -density)
-
-    class Rule(torch.autograd.Function):  # type: ignore[misc]
-        generate_vmap_rule = True
-
-        @staticmethod
-        def forward(u: Array) -> Array:
-            g, ops = NAMED[name], _loaded["torch"]
-            if kind == "sigma":
-                return g.sigma(ops, u)
-            return g.tail(ops, u.abs(), ops.lift(u) if kind == "lifted tail" else 1.0)
-
-        @staticmethod
-        def setup_context(ctx: Any, inputs: tuple[Array], output: Array) -> None:  # noqa: ARG004
-            ctx.save_for_backward(*inputs)
-            if forward_mode:
-                ctx.save_for_forward(*inputs)
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Array) -> Array:
-            return gradient * derivative(*ctx.saved_tensors)
-
-    if forward_mode:
-
-        def jvp(ctx: Any, tangent: Array) -> Array:
-            return tangent * derivative(*ctx.saved_tensors)
-
-        Rule.jvp = staticmethod(jvp)
-    return Rule
-
-
-class Jax(Standard):
-    """One jitted computation for each g and form; the bounds are its arguments, so other bounds do not compile again."""
-
-    name = "jax"
-
-    def __init__(self, xp: Any) -> None:
-        super().__init__(xp)
-        import jax
-
-        self.jax = jax
-        self._rules = {
-            (g.name, kind): self._rule(g, kind) for g in NAMED.values() for kind in ("sigma", "tail", "lifted tail")
-        }
-        self._evaluate = jax.jit(self._evaluate_form, static_argnums=(0, 1, 2))
-        self._run = jax.jit(super().run, static_argnums=(0, 2))
-
-    def owns(self, value: Array) -> bool:
-        return isinstance(value, self.jax.Array)
-
-    def device(self, x: Array) -> Any:
-        return None
-
-    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
-        return self.xp.asarray(value, dtype=dtype)
-
-    def outside(self) -> Any:
-        return self.jax.ensure_compile_time_eval()
-
-    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        if any(is_array(v) for v in (low, high, slope)):
-            return self._run(g, x, format_, low, high, slope)
-        form, c = self.plan(g, format_, low, high, slope)
-        return self._evaluate(form, g, format_, x, c)
-
-    def _evaluate_form(self, form: _form.Form, g: Squash, format_: Format, x: Array, c: Any) -> Array:
-        return self.evaluate((form, c), g, format_, x)
-
-    def sigma(self, g: Named, u: Array) -> Array:
-        return self._rules[g.name, "sigma"](u)
-
-    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return self._rules[g.name, "lifted tail" if lifted else "tail"](u)
-
-    def _special(self, name: str) -> Callable[[Array], Array]:
-        return getattr(self.jax.scipy.special, name)  # type: ignore[no-any-return]
-
-    def _rule(self, g: Named, kind: str) -> Callable[[Array], Array]:
-        @self.jax.custom_jvp  # type: ignore[untyped-decorator]
-        def value(u: Array) -> Array:
-            if kind != "sigma":
-                return g.tail(self, self.abs(u), self.lift(u) if kind == "lifted tail" else 1.0)
-            # XLA's atan misses pi/2 at infinity, and pi/4 at 1, by an ulp.
-            end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
-            return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))
-
-        @value.defjvp  # type: ignore[untyped-decorator]
-        def derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-            (u,), (tangent,) = primals, tangents
-            density = g.density(self, self.abs(u))
-            if kind != "sigma":
-                density = density * (self.lift(u) ** 2 if kind == "lifted tail" else 1.0)
-                density = self.where(u < 0, density, -density)
-            return value(u), tangent * density
-
-        return value  # type: ignore[no-any-return]
 
 
 class CuPy(Standard):
@@ -484,9 +299,9 @@ def _run_chunk(
     return library(x).run(g, x, format_, *constants)
 
 
-_LIBRARIES: dict[str, type[Standard]] = {"numpy": NumPy, "torch": Torch, "jax": Jax, "cupy": CuPy, "dask": Dask}
+_LIBRARIES: dict[str, type[Standard]] = {"numpy": NumPy, "cupy": CuPy, "dask": Dask}
 _by_type: dict[type, Standard] = {}
-_loaded: dict[str, Standard] = {}
+_by_name: dict[str, Standard] = {}
 
 
 def library(x: Any) -> Standard:
@@ -499,6 +314,15 @@ def library(x: Any) -> Standard:
 
 def _load(xp: Any) -> Standard:
     name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.").partition(".")[0]
-    if name not in _loaded:
-        _loaded[name] = _LIBRARIES.get(name, Standard)(xp)
-    return _loaded[name]
+    # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
+    if name == "torch":
+        from softclip._torch import TORCH
+
+        return TORCH
+    if name == "jax":
+        from softclip._jax import JAX
+
+        return JAX
+    if name not in _by_name:
+        _by_name[name] = _LIBRARIES.get(name, Standard)(xp)
+    return _by_name[name]

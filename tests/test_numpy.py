@@ -107,6 +107,19 @@ def test_0_d_and_empty() -> None:
     assert soft_clip(np.zeros(()), np.zeros(3), 1.0).shape == (3,)
 
 
+def test_a_large_result_of_small_arrays_is_made_in_blocks() -> None:
+    x, lows = np.zeros((2000, 1), np.float32), np.full(2000, -1.0, np.float32)
+    tracemalloc.start()
+    try:
+        y = soft_clip(x, lows, 2.0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert y.shape == (2000, 2000)
+    assert peak - y.nbytes < 4 * 2**20
+    assert soft_clip(np.zeros((0, 1)), np.zeros(30_000), 1.0).shape == (0, 30_000)
+
+
 def test_a_subclass_gives_an_array() -> None:
     class Tagged(np.ndarray):
         pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -115,6 +117,15 @@ class TestJax:
         y = jax.jit(lambda v: soft_clip(v, 0.0, 6.0, lambda z: 2 * jnp.tanh(z)))(x)
         np.testing.assert_allclose(y, 6 * scipy.stats.logistic.cdf(x, scale=0.5), rtol=1e-12)
 
+    def test_jit_as_the_first_call_of_all(self) -> None:
+        script = (
+            "import jax, softclip\n"
+            "f = jax.jit(jax.vmap(jax.grad(lambda x: softclip.soft_clip(x, -1.0, 3.0, lambda z: 2 * jax.numpy.tanh(z)))))\n"
+            "print(f(jax.numpy.zeros(2)).tolist())"
+        )
+        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == "[2.0, 2.0]"
+
     def test_other_bounds_do_not_compile_again(self) -> None:
         import jax
         import jax.numpy as jnp
@@ -212,6 +223,16 @@ class TestTorch:
             eager = torch.tensor(HARD[-n:], requires_grad=True)
             f(eager)[:-1].sum().backward()
             torch.testing.assert_close(x.grad, eager.grad, rtol=1e-4, atol=2e-6)
+
+    @pytest.mark.parametrize("g", ["'sigmoid'", "torch.tanh", "lambda z: 2 * torch.tanh(z)"])
+    def test_compile_as_the_first_call_of_all(self, g: str) -> None:
+        script = (
+            "import torch, softclip\n"
+            f"f = torch.compile(lambda x: softclip.soft_clip(x, -1.0, 3.0, {g}), fullgraph=True)\n"
+            "print(f(torch.tensor([-float('inf'), 0.0, float('inf')])).tolist())"
+        )
+        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == "[-1.0, 1.0, 3.0]"
 
     def test_learned_bounds(self) -> None:
         import torch
