@@ -111,6 +111,7 @@ class Standard:
         return self.where(b > a, b, a)
 
     def clip(self, a: Array, low: Any, high: Any) -> Array:
+        """Cut a new array, that nobody else holds, at both bounds."""
         return self.minimum(self.maximum(a, low), high)
 
     def cut(self, u: Array, limit: float) -> Array:
@@ -181,16 +182,20 @@ class Standard:
 class NumPy(Standard):
     name = "numpy"
     autodiff = False
-    block = 16384
-    """Elements worked on at a time: their temporaries stay in the second-level cache."""
+    block_bytes = 2**16
+    """What is worked on at a time: temporaries stay in the cache, and below the size for which malloc maps fresh pages."""
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
-        for name in ("abs", "minimum", "maximum", "clip", "copysign", "where"):
+        for name in ("abs", "minimum", "maximum", "copysign", "where"):
             setattr(self, name, getattr(np, name))
+        self._dtypes: dict[Format, np.dtype[Any]] = {}
 
     def dtype(self, format_: Format) -> Any:
-        return np.dtype(format_.name)  # "bfloat16" is known once ml_dtypes, its only source, is imported
+        if format_ not in self._dtypes:
+            # "bfloat16" is known once ml_dtypes, its only source, is imported.
+            self._dtypes[format_] = np.dtype(format_.name)
+        return self._dtypes[format_]
 
     def owns(self, value: Array) -> bool:
         return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
@@ -200,6 +205,9 @@ class NumPy(Standard):
 
     def cast(self, x: Array, dtype: Any) -> Array:
         return np.asarray(x, dtype=dtype)
+
+    def clip(self, a: Array, low: Any, high: Any) -> Array:
+        return a.clip(low, high, out=a) if isinstance(a, np.ndarray) else np.clip(a, low, high)
 
     def cut(self, u: Array, limit: float) -> Array:
         return np.minimum(np.maximum(u, -limit), limit)
@@ -222,9 +230,11 @@ class NumPy(Standard):
     def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         arrays = [v for v in (low, high, slope) if is_array(v)]
         with np.errstate(all="ignore"):
-            if math.prod(np.broadcast_shapes(x.shape, *(v.shape for v in arrays))) <= self.block:
-                return np.asarray(super().run(g, x, format_, low, high, slope))
-            plan = None if arrays else self.plan(g, format_, low, high, slope)
+            plan = None if arrays else _form.number_plan(g, format_, low, high, slope, self.autodiff)
+            size = math.prod(np.broadcast_shapes(x.shape, *(v.shape for v in arrays))) if arrays else x.size
+            block = self.block_bytes // self.dtype(format_.computed_in).itemsize
+            if size <= block:
+                return np.asarray(self.evaluate(plan or self.plan(g, format_, low, high, slope), g, format_, x))
             dtype = self.dtype(format_)
             with np.nditer(  # type: ignore[call-overload]
                 [x, *arrays, None],
@@ -232,7 +242,7 @@ class NumPy(Standard):
                 op_flags=[["readonly"]] * (1 + len(arrays)) + [["writeonly", "allocate", "no_subtype"]],
                 op_dtypes=[dtype] * (2 + len(arrays)),
                 casting="unsafe",
-                buffersize=self.block,
+                buffersize=block,
             ) as blocks:
                 blocks.reset()
                 for x_block, *array_blocks, y in blocks:

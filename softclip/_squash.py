@@ -189,7 +189,7 @@ class Logistic(Named):
 
     def tail(self, ops: Any, a: Array, s: float) -> Array:
         w = ops.exp(-0.5 * a if self.halved else -a)  # 2 e / (1 + e) with e = w^2
-        v = s * w
+        v = w if s == 1 else s * w
         return (v + v) * v / (1 + w * w)
 
     def density(self, ops: Any, a: Array) -> Array:
