@@ -261,12 +261,11 @@ def number_plan(
         return odd, c
     # XLA flushes a subnormal tail to 0; where it only loses digits, h up to 4 multiplies it by less than the contract allows.
     lifted = c.half > (1 if autodiff else 4)
-    if lifted:
-        c = c._replace(drop=compute.lift**-2)
+    dropped = c._replace(drop=compute.lift**-2 if lifted else None)
     if autodiff:
-        return (lifted_tails if lifted else tails), c
+        return (lifted_tails if lifted else tails), dropped
     if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
-        return (lifted_signed_tail if lifted else signed_tail), c
+        return (lifted_signed_tail if lifted else signed_tail), dropped
     half = c.half
     while compute.round(c.middle + half) < high or compute.round(c.middle - half) > low:
         half = compute.next(half)
@@ -401,6 +400,8 @@ def _array_hinge(ops: Any, g: Hinge, compute: Format, low: Array, high: Array, s
         width = ops.maximum(scale * half / slope, compute.tiny)
         start, end = (_add(center, side) for side in (-width, width))
         softness = g.softness * scale / slope
+    # 1 over it must not be infinite: at the end itself that would be 0 times infinity.
+    softness = max(softness, compute.tiny) if isinstance(softness, float) else ops.maximum(softness, compute.tiny)
     corners = 2 * (width / softness)
     return HingeFrame(
         low,

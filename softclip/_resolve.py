@@ -88,7 +88,7 @@ _declared: dict[tuple[Hashable, Standard, Format], Squash] = {}
 
 
 def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
-    """G with the limits read off it, in the dtype in which it will be evaluated; ValueError that shows them if they are none."""
+    """The function g with the limits read off it, in the dtype in which it will be evaluated; ValueError that shows them if they are none."""
     compute = lib.format(x).computed_in
     if lib.tracing():
         return Unread(g, *_limits(g, lib, x, compute))

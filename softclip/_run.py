@@ -115,14 +115,14 @@ class Standard:
         return self.minimum(self.maximum(a, low), high)
 
     def cut(self, u: Array, limit: float) -> Array:
-        """U cut at plus and minus `limit`, where the value alone counts."""
+        """Cut u at plus and minus `limit`, where the value alone counts."""
         return self.clip(u, -limit, limit)
 
     def copysign(self, size: Any, a: Array) -> Array:
         return self.where(a < 0, -size, size)
 
     def affine(self, base: Any, scale: Any, r: Array) -> Array:
-        """Base + scale r, where r is a new array that nobody else holds; base None is 0."""
+        """``base + scale * r``, where r is a new array that nobody else holds; base None is 0."""
         return scale * r if base is None else base + scale * r
 
     def half_pi(self, a: Array) -> tuple[float, float]:
@@ -230,7 +230,7 @@ class NumPy(Standard):
     def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         arrays = [v for v in (low, high, slope) if is_array(v)]
         with np.errstate(all="ignore"):
-            plan = None if arrays else _form.number_plan(g, format_, low, high, slope, self.autodiff)
+            plan = None if arrays else self.plan(g, format_, low, high, slope)
             size = math.prod(np.broadcast_shapes(x.shape, *(v.shape for v in arrays))) if arrays else x.size
             block = self.block_bytes // self.dtype(format_.computed_in).itemsize
             if size <= block:

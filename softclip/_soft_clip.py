@@ -108,7 +108,7 @@ def _arguments(x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[Any,
 
 
 def _as_array(x: Any) -> tuple[Array, Standard]:
-    """X and its library; numbers and nested lists become NumPy arrays."""
+    """The array x and its library; numbers and nested lists become NumPy arrays."""
     if isinstance(x, (int, float, complex, list, tuple, np.generic)):
         x = np.asarray(x)
     if isinstance(x, np.ma.MaskedArray):
@@ -203,7 +203,6 @@ def _beside(name: str, value: Any, x: Array, lib: Standard, format_: Format) -> 
     if _is_number(value):
         value = as_number(name, value)
         if name == "slope":
-            _check_slope(value, value, value)
             return value
         _check_numbers(value, None, (value, "an array") if name == "x_min" else ("an array", value))
         return lib.beside(value, x, lib.dtype(format_))
@@ -228,7 +227,7 @@ def _beside(name: str, value: Any, x: Array, lib: Standard, format_: Format) -> 
 
 
 def _check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
-    """Values that are at hand, those of NumPy arrays; other arrays are not read back."""
+    """Values that are at hand, those of NumPy arrays and a slope that is a number; other arrays are not read back."""
     if isinstance(low, np.ndarray) or isinstance(high, np.ndarray):
         bounds = np.broadcast_arrays(*(bound for bound in (low, high) if bound is not None))
         good = np.logical_and.reduce([np.isfinite(bound) for bound in bounds]) & (bounds[0] <= bounds[-1])
@@ -237,6 +236,8 @@ def _check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
             worst = iter([float(bound[~good][0]) for bound in bounds])
             first_low, first_high = (None if bound is None else next(worst) for bound in (low, high))
             _check_numbers(first_low, first_high, (first_low, first_high), where)
+    if isinstance(slope, float):
+        _check_slope(slope, low, high)
     if isinstance(slope, np.ndarray):
         for value in slope[~((slope > 0) & np.isfinite(slope))][:1]:
             _check_slope(float(value), low, high)

@@ -77,6 +77,13 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
     ("one bound without hinge below", (X, None, 0.0, "erf"), {}, ValueError, ["'erf'", "x_min=None", "hinge"]),
     ("no bound", (X, None, None, hinge(1.0)), {}, ValueError, ["both None"]),
     ("one bound, another slope", (X, 0.0, None, hinge(1.0)), {"slope": 2.0}, ValueError, ["slope", "one bound", "2.0"]),
+    (
+        "one array bound, another slope",
+        (X, np.zeros(3), None, hinge(1.0)),
+        {"slope": 2.0},
+        ValueError,
+        ["slope", "one bound", "2.0"],
+    ),
     ("slope 0", (X,), {"slope": 0}, ValueError, ["slope must be positive and finite", "0"]),
     ("slope negative", (X,), {"slope": -1.0}, ValueError, ["slope", "-1.0"]),
     ("slope NaN", (X,), {"slope": NAN}, ValueError, ["slope", "nan"]),

@@ -210,6 +210,17 @@ def test_hinge_tends_to_the_hard_clip() -> None:
         )
 
 
+def test_hinge_tends_to_the_hard_clip_with_array_bounds(library: Library) -> None:
+    """Also at the ends themselves, where a distance of 0 meets 1 over the softness."""
+    x = np.array([-3.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0], np.float32)
+    bounds = [library.asarray(np.full(1, b, np.float32)) for b in (-1.0, 2.0)]
+    for softness in (1e-30, 1e-60, 1e-300, 5e-324):
+        y = library.to_numpy(soft_clip(library.asarray(x), *bounds, hinge(softness), slope=1.0))
+        np.testing.assert_array_equal(y, np.clip(x, -1, 2))
+        y = library.to_numpy(soft_clip(library.asarray(x), *bounds, hinge(softness)))
+        np.testing.assert_array_equal(y, -1 + 3 * np.clip(x, 0, 1))
+
+
 def test_hinge_slope_in_the_middle() -> None:
     f = lambda v: soft_clip(np.array(v), 0.0, 2.0, hinge(0.5), slope=1.0)
     assert (f(1 + 1e-5) - f(1 - 1e-5)) / 2e-5 == pytest.approx(math.tanh(2 / (4 * 0.5)), rel=1e-8)

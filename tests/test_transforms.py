@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 import scipy.stats
 
@@ -32,6 +33,33 @@ def away_from_knees(g: Any, x: np.ndarray, bounds: tuple[float, float], slope: f
     knee = {"cubic": 1.5, "quintic": 1.25, "sine": np.pi / 2, "softsign": 0.0}.get(g)
     u = x if slope is None else (x - sum(bounds) / 2) * slope / half
     return x if knee is None else x[np.abs(np.abs(u) - knee) > 0.02]
+
+
+@pytest.mark.parametrize("library", [pytest.param(n, marks=pytest.mark.needs(n)) for n in ("torch", "jax")])
+@pytest.mark.parametrize("low_high", [*BOUNDS, (0.0, 500.0)], ids=str)
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_gradients_deep_in_the_tails(library: str, name: str, low_high: tuple[float, float]) -> None:
+    """Relative to the gradient, however small, against derivatives by mpmath."""
+
+    def f(v: Any) -> Any:
+        return oracle.hinge(v, *low_high, 0.5) if name == "hinge" else oracle.soft_clip(v, *low_high, name)
+
+    x = np.array([-300.0, -25.0, -12.0, -1.2, 0.7, 1.1, 14.0, 26.0, 300.0])
+    true = [float(oracle.mp.diff(f, v, h=oracle.mpf(10) ** -150)) for v in x]
+    found = gradient(library, x, *low_high, hinge(0.5) if name == "hinge" else name)
+    np.testing.assert_allclose(found, true, rtol=1e-12 if name == "erf" else 1e-14, atol=1e-300)
+
+
+def gradient(library: str, x: np.ndarray, low: float, high: float, g: Any) -> np.ndarray:
+    if library == "jax":
+        import jax
+
+        return np.asarray(jax.vmap(jax.grad(lambda v: soft_clip(v, low, high, g)))(x))
+    import torch
+
+    t = torch.tensor(x, requires_grad=True)
+    soft_clip(t, low, high, g).sum().backward()
+    return t.grad.numpy()
 
 
 @pytest.fixture(params=BOUNDS, ids=str)
