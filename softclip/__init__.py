@@ -1,8 +1,19 @@
-"""Soft clipping for every array library: ``soft_clip(x, x_min, x_max, g)``."""
+"""Soft clipping for every array library: ``soft_clip(x, x_min, x_max, g)``, its derivatives and its inverse."""
 
-from softclip._soft_clip import soft_clip
-from softclip._squash import NAMES, Squash, hinge
+from softclip._hinge import hinge
+from softclip._named import NAMES
+from softclip._soft_clip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip._squash import Squash
 
 __version__ = "0.1.0"
 
-__all__ = ["NAMES", "Squash", "__version__", "hinge", "soft_clip"]
+__all__ = [
+    "NAMES",
+    "Squash",
+    "__version__",
+    "hinge",
+    "soft_clip",
+    "soft_clip_derivative",
+    "soft_clip_inverse",
+    "soft_clip_log_derivative",
+]

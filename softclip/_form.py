@@ -1,7 +1,7 @@
-"""How f is put together from a Squash and the bounds: a form, and the constants it needs.
+"""How f, its derivatives and its inverse are put together from a Squash and the bounds: a form, and the constants it needs.
 
-A form is a function ``form(ops, g, x, c)`` of x and of the constants ``c`` of one call. Which one is taken depends on
-the bounds, when they are numbers, and on what the library needs:
+A form is a function ``form(ops, g, x, c)`` of x and of the constants ``c`` of one call, which `softclip._plan` makes.
+For the value there are several, as the bounds decide how it is best computed:
 
     odd          b sigma(u)                                      bounds -b and b: accurate relative to f around 0
     tails        lo + h t(abs u) for u < 0, hi - h t(abs u)      one tail t = 1 - sigma seen from both ends, h = half width
@@ -13,84 +13,56 @@ the bounds, when they are numbers, and on what the library needs:
 
 Written this way f stays in the bounds by the monotonicity of rounding alone, and h t, unlike (hi - lo) G, cannot
 overflow. Every branch of a ``where`` is finite wherever it is not taken, so that no gradient is NaN.
+
+The derivative is r sigma'(u) with r = h du/dx, its logarithm log r + log sigma'(u), and the inverse is found from how
+far y is from the middle and from the nearer bound.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, NamedTuple
 
-from softclip._squash import Hinge, Named, Squash
+from softclip._hinge import Hinge
+from softclip._squash import Named, Squash
 
 Array = Any
 Form = Callable[[Any, Any, Array, Any], Array]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # compared and hashed by identity: there is one of each
-class Format:
-    """A binary floating-point format: digits, and the exponents of the smallest and largest normal power of two."""
+class Scale(NamedTuple):
+    """A factor of a tail or density, and ``dropped * kept``, lift^2 times smaller, for one that is lifted.
 
-    name: str
-    digits: int
-    smallest: int
-    largest: int
+    With wide bounds t alone may be below the smallest number where h t is not; so t is lifted by a power of two, and h
+    dropped. Where `dropped` is None nothing is lifted; where `kept` is None it is 1.
+    """
 
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return format_named, (self.name,)
-
-    @property
-    def lift(self) -> float:
-        """s, by the square of which a tail is lifted: the smallest tail becomes normal, the largest stays finite."""
-        return math.ldexp(1.0, self.largest // 4)
+    size: Array
+    dropped: Array | None = None
+    kept: Array | None = None
 
     @property
-    def tiny(self) -> float:
-        return math.ldexp(1.0, self.smallest)
+    def lifted(self) -> bool:
+        return self.dropped is not None
 
-    @property
-    def computed_in(self) -> Format:
-        return FORMATS["float32"] if self.digits < 24 else self
+    def times(self, t: Array) -> Array:
+        """The factor times t, which comes lifted if it is to be."""
+        if self.dropped is None:
+            return self.size * t
+        return self.dropped * (t if self.kept is None else self.kept * t)
 
-    def round(self, value: float) -> float:
-        """`value` to the nearest number of this format, ties to even; infinite if beyond the largest."""
-        if value == 0 or not math.isfinite(value) or self.digits == 53:
-            return value
-        exponent = max(math.frexp(value)[1], self.smallest + 1) - self.digits
-        rounded = math.ldexp(round(math.ldexp(value, -exponent)), exponent)
-        return rounded if abs(rounded) < math.ldexp(1.0, self.largest + 1) else math.copysign(math.inf, value)
-
-    def split(self, value: Fraction) -> tuple[float, float | None]:
-        """`value` as the sum of two numbers of this format, the second None if the first is exact."""
-        high = self.round(float(value))
-        return high, float(value - Fraction(high)) or None
-
-    def next(self, value: float) -> float:
-        """The next number above a positive `value`."""
-        exponent = max(math.frexp(value)[1], self.smallest + 1) - self.digits
-        return value + math.ldexp(1.0, exponent)
-
-
-FORMATS = {
-    "float16": Format("float16", 11, -14, 15),
-    "bfloat16": Format("bfloat16", 8, -126, 127),
-    "float32": Format("float32", 24, -126, 127),
-    "float64": Format("float64", 53, -1022, 1023),
-}
-
-
-def format_named(name: str) -> Format:
-    """The format of that name; what pickles call."""
-    return FORMATS[name]
+    def measure(self, distance: Array) -> Array:
+        """The t of which that distance is the multiple, lifted if it is to be."""
+        if self.dropped is None:
+            return distance / self.size
+        t = distance / self.dropped
+        return t if self.kept is None else t / self.kept
 
 
 class Frame(NamedTuple):
     """The constants of a two-sided f: numbers, or arrays that broadcast with x. A step whose constant is None is left out.
 
-    drop undoes the lifting of a tail.
     u = ((x scale - shift - shift_low) / divisor) factor factor2 + center
     """
 
@@ -98,6 +70,7 @@ class Frame(NamedTuple):
     high: Array
     half: Array
     middle: Array
+    middle_low: Array | None = None
     scale: float | None = None
     shift: Array | None = None
     shift_low: Array | None = None
@@ -105,7 +78,11 @@ class Frame(NamedTuple):
     factor: Array | None = None
     factor2: float | None = None
     center: float | None = None
-    drop: float | None = None
+    reach: Any = None
+    """h, as a `Scale` of the tail."""
+    rate: Any = None
+    """h du/dx, as a `Scale` of the density."""
+    log_rate: Array | None = None
 
 
 class HingeFrame(NamedTuple):
@@ -115,6 +92,7 @@ class HingeFrame(NamedTuple):
     high: Array
     half: Array
     middle: Array
+    middle_low: Array | None
     scale: float | None
     start: tuple[Array, Array | None]
     end: tuple[Array, Array | None]
@@ -124,9 +102,10 @@ class HingeFrame(NamedTuple):
     corners: Array
     weight: Array
     share: Array
-
-
-_CORNERS = Fraction(4000)  # exp(-4000) is 0 in float64
+    unit: Array | None
+    """What a distance of y is multiplied by to become one of x; None if it has to be done in two steps."""
+    rate: Any = None
+    log_rate: Array | None = None
 
 
 class OneSided(NamedTuple):
@@ -137,9 +116,11 @@ class OneSided(NamedTuple):
     scale: float | None
     scaled_bound: Array
     kappa: float
+    sign: float
+    """1 if the bound is the lower one, -1 if the upper."""
 
 
-# The forms.
+# The value.
 
 
 def odd(ops: Any, g: Named, x: Array, c: Frame) -> Array:
@@ -150,28 +131,23 @@ def clipped(ops: Any, g: Named, x: Array, c: Frame) -> Array:
     return ops.clip(ops.affine(c.middle, c.half, ops.sigma(g, position(x, c))), c.low, c.high)
 
 
-def signed_tail(ops: Any, g: Named, x: Array, c: Frame, *, lifted: bool = False) -> Array:
+def signed_tail(ops: Any, g: Named, x: Array, c: Frame) -> Array:
     u = position(x, c)
     toward = ops.copysign(c.half, u)
-    t = ops.tail(g, u, lifted)
-    return (c.middle + toward) - (toward * c.drop * t if lifted else toward * t)
+    t = ops.tail(g, u, c.reach.lifted)
+    lowered = ops.copysign(c.reach.dropped, u) if c.reach.lifted else toward
+    return (c.middle + toward) - lowered * t
 
 
-def tails(ops: Any, g: Named, x: Array, c: Frame, *, lifted: bool = False) -> Array:
+def tails(ops: Any, g: Named, x: Array, c: Frame) -> Array:
     u = position(x, c)
-    t = (c.half * c.drop if lifted else c.half) * ops.tail(g, u, lifted)
+    t = c.reach.times(ops.tail(g, u, c.reach.lifted))
     return ops.where(u < 0, c.low + t, c.high - t)
-
-
-# With wide bounds the tail is computed lifted by a power of two, and h lowered: t alone may be below the smallest number
-# where h t is not. Partial objects made once, as JAX compiles anew for each one that it has not seen.
-lifted_signed_tail = functools.partial(signed_tail, lifted=True)
-lifted_tails = functools.partial(tails, lifted=True)
 
 
 def mixed(ops: Any, g: Named, x: Array, c: Frame) -> Array:
     u = position(x, c)
-    t = c.half * ops.tail(g, u, False)
+    t = c.reach.times(ops.tail(g, u, c.reach.lifted))
     symmetric = c.middle + c.half * ops.sigma(g, u)
     return ops.where(c.middle == 0, symmetric, ops.where(u < 0, c.low + t, c.high - t))
 
@@ -209,6 +185,98 @@ def hinged_high(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
     return ops.minimum(x, c.bound) - c.softness * corner(ops, g, x, c)
 
 
+# The derivative and its logarithm.
+
+
+def derivative(ops: Any, g: Squash, x: Array, c: Any) -> Array:
+    return c.rate.times(_density(ops, g, x, c))
+
+
+def log_derivative(ops: Any, g: Squash, x: Array, c: Any) -> Array:
+    far = c.log_rate + _log_density(ops, g, x, c)
+    if not c.rate.lifted:
+        return far
+    # Where both logarithms are large and cancel, the derivative is a number of ordinary size.
+    slope = derivative(ops, g, x, c)
+    ordinary = (slope >= ops.format(x).tiny) & (slope < math.inf)
+    return ops.where(ordinary, ops.log(ops.where(ordinary, slope, 1.0)), far)
+
+
+def _density(ops: Any, g: Squash, x: Array, c: Any) -> Array:
+    lift = ops.lift(x) if c.rate.lifted else 1.0
+    if isinstance(g, Hinge):
+        return g.density(ops, distances(ops, x, c)[1], c, lift)
+    u = position(x, c)
+    return g.density(ops, ops.abs(u), lift) if isinstance(g, Named) else g.derivative(u)  # type: ignore[misc]
+
+
+def _log_density(ops: Any, g: Squash, x: Array, c: Any) -> Array:
+    if isinstance(g, Hinge):
+        return g.log_density(ops, distances(ops, x, c)[1], c)
+    u = position(x, c)
+    return g.log_density(ops, ops.abs(u)) if isinstance(g, Named) else ops.log(g.derivative(u))  # type: ignore[misc]
+
+
+def corner_derivative(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
+    return g.corner_density(ops, c.sign * from_bound(x, c))
+
+
+def corner_log_derivative(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
+    return g.corner_log_density(ops, c.sign * from_bound(x, c))
+
+
+# The inverse. `_edge` is added to what goes to infinity at the bounds, so that the gradient goes there too.
+
+
+def inverse(ops: Any, g: Named, y: Array, c: Frame) -> Array:
+    side, near, v = _inside(ops, y, c)
+    a = ops.quantile(g, v, c.reach.measure(near), c.reach.lifted) + _edge(ops, near)
+    return place(ops.copysign(a, side), c)
+
+
+def declared_inverse(ops: Any, g: Squash, y: Array, c: Frame) -> Array:
+    side, near, v = _inside(ops, y, c)
+    half, middle = 0.5 * g.high - 0.5 * g.low, 0.5 * g.low + 0.5 * g.high
+    t = half * (near / c.half)
+    p = ops.where(side < 0, g.low + t, g.high - t)
+    p = ops.where(v < 0.5, middle + ops.copysign(half * v, side), p) if g.symmetric else p
+    u = g.inverse(ops.where(near > 0, p, middle))  # type: ignore[misc]
+    return place(u + ops.copysign(_edge(ops, near), side), c)
+
+
+def hinge_inverse(ops: Any, g: Hinge, y: Array, c: HingeFrame) -> Array:
+    side, near, v = _inside(ops, y, c)
+    side, near = (d / c.half * c.width if c.unit is None else d * c.unit for d in (side, near))
+    more = (g.excess(ops, ops.abs(side) * c.kappa, near * c.kappa) + _edge(ops, near)) / c.kappa
+    x = ops.where(side < 0, _sum(c.start, near - more), _sum(c.end, more - near))
+    x = ops.where(v < 0.5, _sum(c.center, side + ops.copysign(more, side)), x)
+    return x if c.scale is None else x / c.scale
+
+
+def corner_inverse(ops: Any, g: Hinge, y: Array, c: OneSided) -> Array:
+    b = c.sign * from_bound(y, c)
+    return y - c.sign * c.softness * (g.corner_excess(ops, b) + _edge(ops, b))
+
+
+def _inside(ops: Any, y: Array, c: Any) -> tuple[Array, Array, Array]:
+    """Where y is: from the middle, signed; from the nearer bound, negative outside; and the first in units of h."""
+    side = y - c.middle
+    side = side if c.middle_low is None else side - c.middle_low
+    near = ops.minimum(y - c.low, c.high - y)
+    return side, near, ops.minimum(ops.abs(side) / c.half, 1.0)
+
+
+def _edge(ops: Any, near: Array) -> Array:
+    """0 inside, infinite on a bound, NaN outside."""
+    edge = ops.where(near == 0, math.inf, 0.0 * ops.minimum(near, 1.0))
+    return ops.where(near < 0, math.nan, edge)
+
+
+def _sum(end: tuple[Array, Array | None], distance: Array) -> Array:
+    high, low = end
+    return high + distance if low is None else (high + distance) + low
+
+
 # Where x is, seen from the bounds.
 
 
@@ -223,6 +291,17 @@ def position(x: Array, c: Frame) -> Array:
     return u if c.center is None else u + c.center
 
 
+def place(u: Array, c: Frame) -> Array:
+    """The x whose position is u."""
+    u = u if c.center is None else u - c.center
+    for factor in (c.factor2, c.factor):
+        u = u if factor is None else u / factor
+    u = u if c.divisor is None else u * c.divisor
+    for shift in (c.shift, c.shift_low):
+        u = u if shift is None else u + shift
+    return u if c.scale is None else u / c.scale
+
+
 def distances(ops: Any, x: Array, c: HingeFrame) -> tuple[Array, Array]:
     """How far x is from the middle of the ends, signed, and inwards from the nearer end."""
     x = x if c.scale is None else x * c.scale
@@ -230,204 +309,10 @@ def distances(ops: Any, x: Array, c: HingeFrame) -> tuple[Array, Array]:
     return y, ops.where(y < 0, from_start, -from_end)
 
 
+def from_bound(x: Array, c: OneSided) -> Array:
+    """How far x is above the bound, in units of the softness."""
+    return ((x if c.scale is None else x * c.scale) - c.scaled_bound) * c.kappa
+
+
 def corner(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
-    x = x if c.scale is None else x * c.scale
-    return g.corner(ops, ops.abs(x - c.scaled_bound) * c.kappa)
-
-
-# Number bounds: constants are computed exactly, as fractions, and rounded once.
-
-
-@functools.lru_cache(maxsize=1024)
-def number_plan(
-    g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None, autodiff: bool
-) -> tuple[Form, Any]:
-    """The form for bounds that are numbers of the format, and its constants for computing in ``format_.computed_in``.
-
-    With `autodiff` the form is one whose derivative in x, low and high is the derivative of f.
-    """
-    compute = format_.computed_in
-    if isinstance(g, Hinge):
-        if low is None or high is None:
-            bound = high if low is None else low
-            return (hinged_high if low is None else hinged_low), _one_sided(g, compute, bound or 0.0)
-        return (hinged_symmetric if low == -high else hinged), _number_hinge(g, compute, low, high, slope)
-    assert low is not None  # noqa: S101  (for the type checker: softclip._soft_clip has checked)
-    assert high is not None  # noqa: S101
-    c = _number_frame(g, compute, low, high, slope)
-    if not isinstance(g, Named):
-        return declared, c
-    if low == -high:
-        return odd, c
-    # XLA flushes a subnormal tail to 0; where it only loses digits, h up to 4 multiplies it by less than the contract allows.
-    lifted = c.half > (1 if autodiff else 4)
-    dropped = c._replace(drop=compute.lift**-2 if lifted else None)
-    if autodiff:
-        return (lifted_tails if lifted else tails), dropped
-    if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
-        return (lifted_signed_tail if lifted else signed_tail), dropped
-    half = c.half
-    while compute.round(c.middle + half) < high or compute.round(c.middle - half) > low:
-        half = compute.next(half)
-    return clipped, c._replace(half=half)
-
-
-def _number_frame(g: Squash, compute: Format, low: float, high: float, slope: float | None) -> Frame:
-    middle, half = (Fraction(low) + Fraction(high)) / 2, (Fraction(high) - Fraction(low)) / 2
-    c = Frame(low, high, compute.round(float(half)), compute.round(float(middle)))
-    if slope is None:
-        return c
-    scale = _scale(compute, low, high) if middle else Fraction(1)
-    factor = Fraction(slope) / (half * scale) / Fraction(unit_slope(g))
-    shift, shift_low = compute.split(middle * scale)
-    # 1 / half can be beyond the largest number, or below the smallest: then it is applied in two steps.
-    exponent = factor.numerator.bit_length() - factor.denominator.bit_length()
-    factor2 = None
-    if not compute.smallest + 2 < exponent < compute.largest - 2:
-        exponent = min(max(exponent // 2, compute.smallest), compute.largest)
-        factor2 = math.ldexp(1.0, exponent)
-        factor /= Fraction(factor2)
-        factor = min(max(factor, Fraction(compute.tiny)), Fraction(2) ** compute.largest)
-    return c._replace(
-        scale=None if scale == 1 else float(scale),
-        shift=shift or None,
-        shift_low=shift_low,
-        factor=None if factor == 1 else float(factor),
-        factor2=factor2,
-        center=g.center or None,
-    )
-
-
-def _number_hinge(g: Hinge, compute: Format, low: float, high: float, slope: float | None) -> HingeFrame:
-    middle, half = (Fraction(low) + Fraction(high)) / 2, (Fraction(high) - Fraction(low)) / 2
-    softness = Fraction(g.softness)
-    if slope is None:
-        center, width = Fraction(1, 2), Fraction(1, 2)
-        scale = Fraction(1)
-    else:
-        center, width, softness = middle, half / Fraction(slope), softness / Fraction(slope)
-        scale = _scale(compute, low, high, _finite(width), _finite(softness)) if middle else Fraction(1)
-    corners = _finite(_within(compute, min(2 * width / softness, _CORNERS)))
-    scaled = [compute.split(_within(compute, end * scale)) for end in (center - width, center + width, center)]
-    return HingeFrame(
-        low,
-        high,
-        compute.round(float(half)),
-        compute.round(float(middle)),
-        None if scale == 1 else float(scale),
-        scaled[0],
-        scaled[1],
-        scaled[2],
-        width=_finite(_within(compute, width * scale)),
-        kappa=_finite(_within(compute, 1 / (softness * scale))),
-        corners=corners,
-        weight=_finite(_within(compute, softness / width)),
-        share=-math.expm1(-0.5 * corners),
-    )
-
-
-def _one_sided(g: Hinge, compute: Format, bound: float) -> OneSided:
-    scale = _scale(compute, bound, g.softness)
-    kappa = _finite(_within(compute, 1 / (Fraction(g.softness) * scale)))
-    return OneSided(bound, g.softness, None if scale == 1 else float(scale), bound * float(scale), kappa)
-
-
-def _scale(compute: Format, *lengths: float) -> Fraction:
-    """A power of two that keeps differences of x and numbers of these lengths from overflowing."""
-    large = math.ldexp(1.0, compute.largest - 4)
-    return Fraction(1, 8) if any(abs(length) > large for length in lengths) else Fraction(1)
-
-
-def _within(compute: Format, value: Fraction) -> Fraction:
-    """`value`, or the nearest to it of the normal numbers of the format and 0."""
-    if value == 0:
-        return value
-    size = min(max(abs(value), Fraction(compute.tiny)), Fraction(2) ** compute.largest)
-    return size if value > 0 else -size
-
-
-def _finite(value: Fraction) -> float:
-    return float(min(value, Fraction(2) ** 1023))
-
-
-def unit_slope(g: Squash) -> float:
-    """The slope of g at its centre, g carried onto (-1, 1)."""
-    assert g.slope is not None  # noqa: S101  (for the type checker: softclip._soft_clip has checked)
-    return g.slope / (0.5 * g.high - 0.5 * g.low)
-
-
-# Array bounds: the same constants in the library's own operations, so that gradients reach bounds and slope.
-
-
-def array_plan(
-    ops: Any, g: Squash, compute: Format, low: Array | None, high: Array | None, slope: Any
-) -> tuple[Form, Any]:
-    """The form for bounds that are arrays in ``compute``, and its constants."""
-    if isinstance(g, Hinge):
-        if low is None or high is None:
-            bound: Any = high if low is None else low
-            kappa = min(max(8 / g.softness, compute.tiny), math.ldexp(1.0, compute.largest))
-            return (hinged_high if low is None else hinged_low), OneSided(
-                bound, g.softness, 0.125, bound * 0.125, kappa
-            )
-        return hinged_symmetric, _array_hinge(ops, g, compute, low, high, slope)
-    return (mixed if isinstance(g, Named) else declared), _array_frame(ops, g, compute, low, high, slope)
-
-
-def _array_frame(ops: Any, g: Squash, compute: Format, low: Array, high: Array, slope: Any) -> Frame:
-    c = Frame(low, high, 0.5 * high - 0.5 * low, 0.5 * low + 0.5 * high)
-    if slope is None:
-        return c
-    shift, shift_low = _exact_sum(0.25 * low, 0.25 * high)
-    return c._replace(
-        scale=0.5,
-        shift=shift,
-        shift_low=shift_low,
-        divisor=ops.maximum(0.5 * c.half, compute.tiny),
-        factor=slope / unit_slope(g),
-        center=g.center or None,
-    )
-
-
-def _array_hinge(ops: Any, g: Hinge, compute: Format, low: Array, high: Array, slope: Any) -> HingeFrame:
-    half, middle = 0.5 * high - 0.5 * low, 0.5 * low + 0.5 * high
-    scale = 0.125
-    if slope is None:
-        center, width, softness = (0.5 * scale, None), 0.5 * scale, g.softness * scale
-        start, end = (0.0, None), (scale, None)
-    else:
-        center = _exact_sum(0.5 * scale * low, 0.5 * scale * high)
-        width = ops.maximum(scale * half / slope, compute.tiny)
-        start, end = (_add(center, side) for side in (-width, width))
-        softness = g.softness * scale / slope
-    # 1 over it must not be infinite: at the end itself that would be 0 times infinity.
-    softness = max(softness, compute.tiny) if isinstance(softness, float) else ops.maximum(softness, compute.tiny)
-    corners = 2 * (width / softness)
-    return HingeFrame(
-        low,
-        high,
-        half,
-        middle,
-        scale,
-        start,
-        end,
-        center,
-        width,
-        kappa=1 / softness,
-        corners=corners,
-        weight=softness / width,
-        share=-(math.expm1(-0.5 * corners) if isinstance(corners, float) else ops.expm1(-0.5 * corners)),
-    )
-
-
-def _exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """A + b rounded, and what the rounding lost (Knuth's TwoSum)."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-def _add(a: tuple[Array, Array], b: Array) -> tuple[Array, Array]:
-    """A + b, with a and the sum in two parts."""
-    s, lost = _exact_sum(a[0], b)
-    return s, lost + a[1]
+    return g.corner(ops, ops.abs(from_bound(x, c)))

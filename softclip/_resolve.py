@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from softclip._form import Format
+from softclip._format import Format
+from softclip._named import NAMED
 from softclip._run import Standard
-from softclip._squash import NAMED, Squash, Unread
+from softclip._squash import Squash, Unread
 
 Array = Any
 

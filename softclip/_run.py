@@ -20,8 +20,10 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from softclip import _form
-from softclip._form import FORMATS, Format
+from softclip import _plan
+from softclip._form import Form
+from softclip._format import FORMATS, Format
+from softclip._plan import Quantity
 from softclip._squash import Named, Squash
 
 Array = Any
@@ -45,13 +47,13 @@ class Standard:
         self.xp = xp
         self.name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.")
         self._formats: dict[Any, Format] = {}
-        for name in ("tanh", "exp", "expm1", "log1p", "atan", "sin", "sqrt"):
+        for name in ("tanh", "asinh", "exp", "expm1", "log1p", "atan", "sin", "sqrt"):
             setattr(self, name, getattr(xp, name))
 
     # Arrays and dtypes.
 
     def format(self, x: Array) -> Format:
-        """The format of the result for x; TypeError unless x is real floating-point or integer."""
+        """The format of the result for x; TypeError unless x is real floating-point or integer, which calls it x."""
         dtype = x.dtype
         if dtype not in self._formats:
             name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[-1]
@@ -131,13 +133,21 @@ class Standard:
             return math.pi / 2, 6.123233995736766e-17
         return 1.57079637050628662109375, -4.371139000186241e-08
 
-    @property
-    def erf(self) -> Callable[[Array], Array]:
-        return self._special("erf")
+    def log(self, a: Array) -> Array:
+        """The logarithm; -inf at 0, whose gradient is 0 there and not NaN."""
+        return self.where(a == 0, -math.inf, self.xp.log(self.where(a == 0, 1.0, a)))
 
-    @property
-    def erfc(self) -> Callable[[Array], Array]:
-        return self._special("erfc")
+    def erf(self, a: Array) -> Array:
+        return self._special("erf")(a)
+
+    def erfc(self, a: Array) -> Array:
+        return self._special("erfc")(a)
+
+    def erfinv(self, v: Array) -> Array:
+        return self._special("erfinv")(v)
+
+    def erfcinv(self, t: Array) -> Array:
+        return self._special("erfcinv")(t)
 
     def sigma(self, g: Named, u: Array) -> Array:
         """g.sigma, as a function whose derivative the library knows."""
@@ -146,6 +156,10 @@ class Standard:
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
         """g.tail of abs(u), as a function of u whose derivative the library knows."""
         return g.tail(self, self.abs(u), self.lift(u) if lifted else 1.0)
+
+    def quantile(self, g: Named, v: Array, t: Array, lifted: bool) -> Array:
+        """g.quantile, as a function of t whose derivative the library knows."""
+        return g.quantile(self, v, t, self.lift(t) if lifted else 1.0)
 
     def lift(self, u: Array) -> float:
         return self.format(u).lift
@@ -161,20 +175,20 @@ class Standard:
 
     # Evaluation.
 
-    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        """f(x) in the dtype of `format_`; low, high and slope are Python numbers, or arrays in that dtype."""
+    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        """The quantity at x in the dtype of `format_`; low, high and slope are Python numbers, or arrays in that dtype."""
         with np.errstate(all="ignore"):  # for libraries made of NumPy
-            return self.evaluate(self.plan(g, format_, low, high, slope), g, format_, x)
+            return self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x)
 
-    def plan(self, g: Squash, format_: Format, low: Any, high: Any, slope: Any) -> tuple[_form.Form, Any]:
+    def plan(self, quantity: Quantity, g: Squash, format_: Format, low: Any, high: Any, slope: Any) -> tuple[Form, Any]:
         if not any(is_array(v) for v in (low, high, slope)):
-            return _form.number_plan(g, format_, low, high, slope, self.autodiff)
+            return _plan.number_plan(quantity, g, format_, low, high, slope, self.autodiff)
         compute = format_.computed_in
         dtype = self.dtype(compute)
         low, high, slope = (self.cast(v, dtype) if is_array(v) else v for v in (low, high, slope))
-        return _form.array_plan(self, g, compute, low, high, slope)
+        return _plan.array_plan(quantity, self, g, compute, low, high, slope)
 
-    def evaluate(self, plan: tuple[_form.Form, Any], g: Squash, format_: Format, x: Array) -> Array:
+    def evaluate(self, plan: tuple[Form, Any], g: Squash, format_: Format, x: Array) -> Array:
         form, c = plan
         return self.cast(form(self, g, self.cast(x, self.dtype(format_.computed_in)), c), self.dtype(format_))
 
@@ -187,7 +201,7 @@ class NumPy(Standard):
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
-        for name in ("abs", "minimum", "maximum", "copysign", "where"):
+        for name in ("abs", "minimum", "maximum", "copysign", "where", "log"):
             setattr(self, name, getattr(np, name))
         self._dtypes: dict[Format, np.dtype[Any]] = {}
 
@@ -227,14 +241,16 @@ class NumPy(Standard):
             msg = f'g="erf" on NumPy arrays needs SciPy, which has {name}: pip install scipy'
             raise ImportError(msg) from error
 
-    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         arrays = [v for v in (low, high, slope) if is_array(v)]
         with np.errstate(all="ignore"):
-            plan = None if arrays else self.plan(g, format_, low, high, slope)
+            plan = None if arrays else self.plan(quantity, g, format_, low, high, slope)
             size = math.prod(np.broadcast_shapes(x.shape, *(v.shape for v in arrays))) if arrays else x.size
             block = self.block_bytes // self.dtype(format_.computed_in).itemsize
             if size <= block:
-                return np.asarray(self.evaluate(plan or self.plan(g, format_, low, high, slope), g, format_, x))
+                return np.asarray(
+                    self.evaluate(plan or self.plan(quantity, g, format_, low, high, slope), g, format_, x)
+                )
             dtype = self.dtype(format_)
             with np.nditer(  # type: ignore[call-overload]
                 [x, *arrays, None],
@@ -248,7 +264,7 @@ class NumPy(Standard):
                 for x_block, *array_blocks, y in blocks:
                     given = iter(array_blocks)
                     bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
-                    y[...] = self.evaluate(plan or self.plan(g, format_, *bounds), g, format_, x_block)
+                    y[...] = self.evaluate(plan or self.plan(quantity, g, format_, *bounds), g, format_, x_block)
                 return blocks.operands[-1]
 
 
@@ -290,9 +306,9 @@ class Dask(Standard):
     def cast(self, x: Array, dtype: Any) -> Array:
         return x.astype(dtype)
 
-    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         given = (low, high, slope)
-        chunk = functools.partial(_run_chunk, g, format_, tuple(None if is_array(v) else v for v in given))
+        chunk = functools.partial(_run_chunk, quantity, g, format_, tuple(None if is_array(v) else v for v in given))
         places = [i for i, v in enumerate(given) if is_array(v)]
         return self.elemwise(
             functools.partial(chunk, places), x, *(given[i] for i in places), dtype=self.dtype(format_)
@@ -300,13 +316,19 @@ class Dask(Standard):
 
 
 def _run_chunk(
-    g: Squash, format_: Format, numbers: tuple[Any, ...], places: list[int], x: Array, *arrays: Array
+    quantity: Quantity,
+    g: Squash,
+    format_: Format,
+    numbers: tuple[Any, ...],
+    places: list[int],
+    x: Array,
+    *arrays: Array,
 ) -> Array:
     """One chunk: `arrays` are the constants at `places`, the others stand in `numbers`."""
     constants = list(numbers)
     for place, array in zip(places, arrays, strict=True):
         constants[place] = array
-    return library(x).run(g, x, format_, *constants)
+    return library(x).run(quantity, g, x, format_, *constants)
 
 
 _LIBRARIES: dict[str, type[Standard]] = {"numpy": NumPy, "cupy": CuPy, "dask": Dask}

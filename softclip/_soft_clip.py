@@ -1,17 +1,10 @@
-"""The public functions: arguments in, checked and brought to x; result out."""
+"""The public functions."""
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
-import numpy as np
-
-from softclip._form import Format
-from softclip._resolve import resolve
-from softclip._run import Standard, library
-from softclip._squash import Hinge, Squash, as_number
+from softclip._arguments import arguments
 
 Array = Any
 
@@ -64,6 +57,8 @@ def soft_clip(
 
     See Also
     --------
+    soft_clip_inverse : The x that belongs to a result.
+    soft_clip_derivative, soft_clip_log_derivative : The slope at x, and its logarithm.
     hinge : The smoothed clip with rounded corners.
     Squash : A declared clipping function.
 
@@ -85,164 +80,182 @@ def soft_clip(
            [ 0.1961, 19.6116],
            [ 0.9939, 99.3884]])
     """
-    x, lib, format_, squash, low, high, slope = _arguments(x, x_min, x_max, g, slope)
-    return lib.run(squash, x, format_, low, high, slope)
+    lib, *call = arguments("value", "x", x, x_min, x_max, g, slope)
+    return lib.run("value", *call)
 
 
-def _arguments(x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[Any, ...]:
-    """The arguments of a public function, checked: numbers as floats in x's format, arrays in x's dtype."""
-    x, lib = _as_array(x)
-    format_ = lib.format(x)
-    squash = resolve(g, lib, x)
-    if _is_number(x_min) and _is_number(x_max) and _is_number(slope):
-        check = _check_call if lib.tracing() else _numbers
-        low, high, slope = check(squash, format_, x_min, x_max, slope)
-    else:
-        _check_kind(squash, x_min, x_max, slope)
-        low, high, slope = (
-            _beside(name, value, x, lib, format_)
-            for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
-        )
-        _check_host_values(low, high, slope, f" once rounded to {format_.name}")
-    return x, lib, format_, squash, low, high, slope
+def soft_clip_inverse(
+    y: Array,
+    x_min: Array | float | None = -1.0,
+    x_max: Array | float | None = 1.0,
+    g: Any = "sigmoid",
+    *,
+    slope: Array | float | None = None,
+) -> Array:
+    """The x whose soft clip is y: the inverse function of `soft_clip` with the same bounds, `g` and `slope`.
+
+    ``u = Q((y - x_min) / (x_max - x_min))``, with Q the quantile function that inverts G, and x from u. It is computed
+    from how far y is from the nearer bound, so that next to a bound of 0 no digit of y is lost.
+
+    Parameters
+    ----------
+    y : array of floats or integers, a number, or a nested list
+        Values between the bounds. An array of any library, as the `x` of `soft_clip`.
+    x_min, x_max : float, array or None
+        The bounds, as those of `soft_clip`.
+    g : str, Squash or callable
+        As that of `soft_clip`. A `Squash` made by the caller must declare its ``inverse``, and a bare function that is
+        no library's version of a named one has none.
+    slope : float or array, optional
+        As that of `soft_clip`.
+
+    Returns
+    -------
+    array
+        Of the shape, library, device and dtype that `soft_clip` would give for `y`. Infinite where y is on a bound, for
+        cubic, quintic and sine too, all of whose x from the knee on have that value. NaN where y is outside or NaN.
+        In a bounded dtype it may also be infinite where the x is beyond the largest number.
+
+    Raises
+    ------
+    TypeError, ImportError
+        As `soft_clip`.
+    ValueError
+        As `soft_clip`, and if `g` declares no inverse.
+
+    See Also
+    --------
+    soft_clip : The function that this undoes.
+
+    Notes
+    -----
+    Where f is flat, many x have one y, and no inverse can tell them apart: near a bound that is not 0 a number of the
+    dtype holds fewer and fewer digits of the distance to it. Work from x where it is known; its derivative is then
+    given by `soft_clip_log_derivative`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softclip import soft_clip, soft_clip_inverse
+    >>> y = soft_clip(np.array([-300.0, -1.0, 0.5]), 0.0, 6.0)
+    >>> soft_clip_inverse(y, 0.0, 6.0).round(12)
+    array([-300. ,   -1. ,    0.5])
+    >>> soft_clip_inverse(np.array([-1.0, 0.0, 1.0, 1.5]), -1.0, 1.0, "cubic")
+    array([-inf,   0.,  inf,  nan])
+    """
+    lib, *call = arguments("inverse", "y", y, x_min, x_max, g, slope)
+    return lib.run("inverse", *call)
 
 
-def _as_array(x: Any) -> tuple[Array, Standard]:
-    """The array x and its library; numbers and nested lists become NumPy arrays."""
-    if isinstance(x, (int, float, complex, list, tuple, np.generic)):
-        x = np.asarray(x)
-    if isinstance(x, np.ma.MaskedArray):
-        msg = "x must not be a masked array, whose mask would be lost; pass x.filled(numpy.nan)"
-        raise TypeError(msg)
-    try:
-        return x, library(x)
-    except TypeError:
-        hint = ": pass x.to_numpy()" if hasattr(x, "to_numpy") else ""
-        msg = f"x must be an array of a library with the Python array API, a number or a nested list; got {_kind(x)}{hint}"
-        raise TypeError(msg) from None
+def soft_clip_derivative(
+    x: Array,
+    x_min: Array | float | None = -1.0,
+    x_max: Array | float | None = 1.0,
+    g: Any = "sigmoid",
+    *,
+    slope: Array | float | None = None,
+) -> Array:
+    """The derivative of `soft_clip` at x, from its closed form.
+
+    ``f'(x) = (x_max - x_min) * G'(u) * du/dx``; without `slope`, ``du/dx = 1``. It keeps its relative accuracy in the
+    tails, where 1 - tanh(x)^2, computed from the value, is 0.
+
+    Parameters
+    ----------
+    x : array of floats or integers, a number, or a nested list
+        As that of `soft_clip`.
+    x_min, x_max : float, array or None
+        The bounds, as those of `soft_clip`.
+    g : str, Squash or callable
+        As that of `soft_clip`. A `Squash` made by the caller must declare its ``derivative``, and a bare function that
+        is no library's version of a named one has none.
+    slope : float or array, optional
+        As that of `soft_clip`: f' in the middle of the bounds.
+
+    Returns
+    -------
+    array
+        Of the shape, library, device and dtype that `soft_clip` gives for `x`, not negative. 0 at minus and plus
+        infinity, and from the knee on for cubic, quintic and sine. NaN where x is NaN.
+
+    Raises
+    ------
+    TypeError, ImportError
+        As `soft_clip`.
+    ValueError
+        As `soft_clip`, and if `g` declares no derivative.
+
+    See Also
+    --------
+    soft_clip_log_derivative : Its logarithm, finite also where this one underflows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softclip import soft_clip_derivative
+    >>> soft_clip_derivative(np.array([-np.inf, 0.0, 1.0, 60.0]), g="tanh")
+    array([0.00000000e+00, 1.00000000e+00, 4.19974342e-01, 3.06705923e-52])
+    >>> soft_clip_derivative(np.array([2.0, 3.0, 4.0]), 0.0, 6.0, "algebraic", slope=0.5).round(4)
+    array([0.4799, 0.5   , 0.4799])
+    """
+    lib, *call = arguments("derivative", "x", x, x_min, x_max, g, slope)
+    return lib.run("derivative", *call)
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a bound or slope is a number, or None; what is neither that nor an array is told so by `as_number`."""
-    if value is None or isinstance(value, (int, float, np.generic)):
-        return True
-    return not (hasattr(value, "shape") or isinstance(value, (list, tuple)))
+def soft_clip_log_derivative(
+    x: Array,
+    x_min: Array | float | None = -1.0,
+    x_max: Array | float | None = 1.0,
+    g: Any = "sigmoid",
+    *,
+    slope: Array | float | None = None,
+) -> Array:
+    """The logarithm of the derivative of `soft_clip` at x: the log-determinant of a change of variables.
 
+    ``log f'(x) = log(x_max - x_min) + log G'(u) + log(du/dx)``, from closed forms that are finite where f' underflows.
 
-def _check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:  # noqa: ARG001
-    """Bounds that are numbers (or None) and the slope, checked as given."""
-    _check_kind(g, x_min, x_max, slope)
-    low, high, slope = (
-        None if v is None else as_number(name, v) for name, v in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
-    )
-    _check_numbers(low, high, (x_min, x_max))
-    if slope is not None:
-        _check_slope(slope, low, high)
-    return low, high, slope
+    Parameters
+    ----------
+    x : array of floats or integers, a number, or a nested list
+        As that of `soft_clip`: the value before clipping, from which alone the tail is known.
+    x_min, x_max : float, array or None
+        The bounds, as those of `soft_clip`.
+    g : str, Squash or callable
+        As that of `soft_clip`. A `Squash` made by the caller must declare its ``derivative``, whose logarithm is taken:
+        -inf where that underflows.
+    slope : float or array, optional
+        As that of `soft_clip`.
 
+    Returns
+    -------
+    array
+        Of the shape, library, device and dtype that `soft_clip` gives for `x`. -inf where f' is exactly 0: at minus and
+        plus infinity, and from the knee on for cubic, quintic and sine. For erf also where u^2 is beyond the largest
+        number. NaN where x is NaN.
 
-@functools.lru_cache(maxsize=1024, typed=True)
-def _numbers(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
-    """The same rounded to the format, and checked again."""
-    low, high, slope = _check_call(g, format_, x_min, x_max, slope)
-    low, high = (None if v is None else format_.round(v) for v in (low, high))
-    _check_numbers(low, high, (x_min, x_max), f" once rounded to {format_.name}")
-    return low, high, slope
+    Raises
+    ------
+    TypeError, ImportError
+        As `soft_clip`.
+    ValueError
+        As `soft_clip`, and if `g` declares no derivative.
 
+    See Also
+    --------
+    soft_clip_derivative : The derivative itself.
 
-def _check_numbers(low: float | None, high: float | None, given: tuple[Any, Any], where: str = "") -> None:
-    """Plain comparisons, which torch.compile can trace; `given` is what the caller passed for low and high."""
-    for bound in (low, high):
-        if bound is not None and bound != bound:  # noqa: PLR0124  (NaN)
-            msg = f"x_min and x_max must not be NaN; got x_min={given[0]!r} and x_max={given[1]!r}"
-            raise ValueError(msg)
-        if bound is not None and (bound == math.inf or bound == -math.inf):  # noqa: PLR1714
-            msg = (
-                f"x_min and x_max must be finite{where}; got x_min={given[0]!r} and x_max={given[1]!r}. "
-                "For no bound on one side, pass None and g=hinge(softness)"
-            )
-            raise ValueError(msg)
-    if low is not None and high is not None and not low < high:
-        msg = f"x_min must be less than x_max{where}; got x_min={given[0]!r} and x_max={given[1]!r}"
-        raise ValueError(msg)
+    Examples
+    --------
+    The log-probability of an action that tanh has squashed, where log(1 - tanh(x)^2) would be -inf:
 
-
-def _check_slope(slope: float, low: Any, high: Any) -> None:
-    if not 0 < slope < math.inf:
-        msg = f"slope must be positive and finite; got {slope!r}"
-        raise ValueError(msg)
-    if (low is None or high is None) and slope != 1:
-        msg = f"slope must be None or 1 with one bound; got {slope!r}"
-        raise ValueError(msg)
-
-
-def _check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
-    """What does not depend on the values of arrays."""
-    if x_min is None and x_max is None:
-        msg = "x_min and x_max are both None: pass at least one bound"
-        raise ValueError(msg)
-    if x_min is None or x_max is None:
-        if not isinstance(g, Hinge):
-            msg = (
-                f"g={g.name!r} needs two bounds; got x_min={x_min!r} and x_max={x_max!r}. "
-                "For no bound on one side, pass g=hinge(softness)"
-            )
-            raise ValueError(msg)
-        if slope is not None and not _is_number(slope):
-            msg = "slope must be None or 1 with one bound; got an array"
-            raise ValueError(msg)
-    if slope is not None and not isinstance(g, Hinge) and g.slope is None:
-        msg = f"slope={slope!r} needs the slope of g at its center: declare it, Squash(..., center=..., slope=...); g is {g!r}"
-        raise ValueError(msg)
-
-
-def _beside(name: str, value: Any, x: Array, lib: Standard, format_: Format) -> Any:
-    """A bound or slope: None, a number as it is, or an array in the dtype of the result, checked to stand beside x."""
-    if value is None:
-        return None
-    if _is_number(value):
-        value = as_number(name, value)
-        if name == "slope":
-            return value
-        _check_numbers(value, None, (value, "an array") if name == "x_min" else ("an array", value))
-        return lib.beside(value, x, lib.dtype(format_))
-    if isinstance(value, (list, tuple)):
-        value = np.asarray(value)
-        if value.dtype.kind not in "iuf":
-            msg = f"{name} must hold real numbers; got {value.dtype}"
-            raise TypeError(msg)
-        return lib.beside(value.tolist(), x, lib.dtype(format_))
-    if not lib.owns(value):
-        msg = f"{name} must be a number or an array of x's library; x is {_kind(x)}, {name} is {_kind(value)}"
-        raise TypeError(msg)
-    if lib.device(value) != lib.device(x):
-        msg = f"{name} must be on x's device; x is on {lib.device(x)}, {name} on {lib.device(value)}"
-        raise ValueError(msg)
-    try:
-        lib.format(value)
-    except TypeError:
-        msg = f"{name} must hold real numbers; got {value.dtype}"
-        raise TypeError(msg) from None
-    return lib.cast(value, lib.dtype(format_))
-
-
-def _check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
-    """Values that are at hand, those of NumPy arrays and a slope that is a number; other arrays are not read back."""
-    if isinstance(low, np.ndarray) or isinstance(high, np.ndarray):
-        bounds = np.broadcast_arrays(*(bound for bound in (low, high) if bound is not None))
-        good = np.logical_and.reduce([np.isfinite(bound) for bound in bounds]) & (bounds[0] <= bounds[-1])
-        good &= (bounds[0] < bounds[-1]) | (len(bounds) == 1)
-        if not good.all():
-            worst = iter([float(bound[~good][0]) for bound in bounds])
-            first_low, first_high = (None if bound is None else next(worst) for bound in (low, high))
-            _check_numbers(first_low, first_high, (first_low, first_high), where)
-    if isinstance(slope, float):
-        _check_slope(slope, low, high)
-    if isinstance(slope, np.ndarray):
-        for value in slope[~((slope > 0) & np.isfinite(slope))][:1]:
-            _check_slope(float(value), low, high)
-
-
-def _kind(value: Any) -> str:
-    kind = type(value)
-    return f"{kind.__module__}.{kind.__qualname__}"
+    >>> import numpy as np
+    >>> from softclip import soft_clip_log_derivative
+    >>> x = np.array([0.5, 20.0, 1000.0])
+    >>> log_normal = -0.5 * x**2 - 0.5 * np.log(2 * np.pi)
+    >>> print(soft_clip_log_derivative(x, g="tanh"))
+    [-2.40229014e-01 -3.86137056e+01 -1.99861371e+03]
+    >>> print(log_normal - soft_clip_log_derivative(x, g="tanh"))
+    [-8.03709519e-01 -1.62305233e+02 -4.98002305e+05]
+    """
+    lib, *call = arguments("log_derivative", "x", x, x_min, x_max, g, slope)
+    return lib.run("log_derivative", *call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,11 @@ import array_api_compat.torch
 import torch
 
 from softclip import _form
-from softclip._form import FORMATS, Format
+from softclip._format import FORMATS, Format
+from softclip._named import NAMED
+from softclip._plan import Quantity
 from softclip._run import INTEGERS, Standard
-from softclip._squash import NAMED, Named, Squash
+from softclip._squash import Named, Squash
 
 Array = Any
 
@@ -46,14 +49,14 @@ class Torch(Standard):
     def tracing(self) -> bool:
         return torch.compiler.is_compiling()  # type: ignore[no-any-return]
 
-    def run(self, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if not self.tracing():
-            return self.evaluate(self.plan(g, format_, low, high, slope), g, format_, x)
+            return self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x)
         # Dynamo traces no cache and no fractions: numbers become 0-d tensors, and only the form is chosen by them.
         odd = isinstance(low, float) and isinstance(high, float) and low == -high
         dtype = self.dtype(format_)
         low, high = (self.beside(v, x, dtype) if isinstance(v, float) else v for v in (low, high))
-        form, c = self.plan(g, format_, low, high, slope)
+        form, c = self.plan(quantity, g, format_, low, high, slope)
         return self.evaluate((_form.odd if form is _form.mixed and odd else form, c), g, format_, x)
 
     def where(self, condition: Array, a: Any, b: Any) -> Array:
@@ -62,63 +65,77 @@ class Torch(Standard):
     def cut(self, u: Array, limit: float) -> Array:
         return u.clamp(-limit, limit)
 
+    def erfcinv(self, t: Array) -> Array:
+        return -math.sqrt(0.5) * torch.special.ndtri(0.5 * t)
+
     def sigma(self, g: Named, u: Array) -> Array:
-        return RULES[g.name, "sigma", not self.tracing()].apply(u)
+        return RULES[g.name, "sigma", False, not self.tracing()].apply(u)
 
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return RULES[g.name, "lifted tail" if lifted else "tail", not self.tracing()].apply(u)
+        return RULES[g.name, "tail", lifted, not self.tracing()].apply(u)
+
+    def quantile(self, g: Named, v: Array, t: Array, lifted: bool) -> Array:
+        return RULES[g.name, "quantile", lifted, not self.tracing()].apply(v, t)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(torch.special, name)  # type: ignore[no-any-return]
 
 
-def _rule(name: str, kind: str, forward_mode: bool) -> Any:
-    """The autograd.Function of sigma, or of the tail of abs(u), of a named g. With forward mode Dynamo refuses it.
+def _rule(name: str, kind: str, lifted: bool, forward_mode: bool) -> Any:
+    """The autograd.Function of sigma, of the tail of abs(u), or of the quantile of a named g.
 
-    Dynamo cannot trace objects in a closure, only strings and globals: g is looked up by its name.
+    Dynamo refuses one that has a forward mode, and traces no objects in a closure, only strings and globals: g is
+    looked up by its name.
     """
-
-    def derivative(u: Array) -> Array:
-        density = NAMED[name].density(TORCH, TORCH.abs(u))
-        if kind == "sigma":
-            return density
-        if kind == "lifted tail":
-            density = density * TORCH.lift(u) ** 2
-        return TORCH.where(u < 0, density, -density)
 
     class Rule(torch.autograd.Function):  # type: ignore[misc]
         generate_vmap_rule = True
 
         @staticmethod
-        def forward(u: Array) -> Array:
+        def forward(*inputs: Array) -> Array:
             g = NAMED[name]
             if kind == "sigma":
-                return g.sigma(TORCH, u)
-            return g.tail(TORCH, u.abs(), TORCH.lift(u) if kind == "lifted tail" else 1.0)
+                return g.sigma(TORCH, *inputs)
+            lift = TORCH.lift(inputs[0]) if lifted else 1.0
+            if kind == "tail":
+                return g.tail(TORCH, inputs[0].abs(), lift)
+            v, t = inputs
+            return g.quantile(TORCH, v, t, lift)
 
         @staticmethod
-        def setup_context(ctx: Any, inputs: tuple[Array], output: Array) -> None:  # noqa: ARG004
-            ctx.save_for_backward(*inputs)
+        def setup_context(ctx: Any, inputs: tuple[Array, ...], output: Array) -> None:
+            saved = output if kind == "quantile" else inputs[0]  # the argument, which keeps the tail, not the value
+            ctx.save_for_backward(saved)
             if forward_mode:
-                ctx.save_for_forward(*inputs)
+                ctx.save_for_forward(saved)
 
         @staticmethod
-        def backward(ctx: Any, gradient: Array) -> Array:
-            return gradient * derivative(*ctx.saved_tensors)
+        def backward(ctx: Any, gradient: Array) -> Any:
+            return _chain(name, kind, lifted, gradient, *ctx.saved_tensors)
 
     if forward_mode:
 
-        def jvp(ctx: Any, tangent: Array) -> Array:
-            return tangent * derivative(*ctx.saved_tensors)
+        def jvp(ctx: Any, *tangents: Array) -> Array:
+            result = _chain(name, kind, lifted, tangents[-1], *ctx.saved_tensors)
+            return result[-1] if kind == "quantile" else result
 
         Rule.jvp = staticmethod(jvp)
     return Rule
 
 
+def _chain(name: str, kind: str, lifted: bool, gradient: Array, u: Array) -> Any:
+    """The gradient times the derivative at u of what `_rule` says; v of a quantile counts as a constant."""
+    density = NAMED[name].density(TORCH, TORCH.abs(u), TORCH.lift(u) if lifted else 1.0)
+    if kind == "quantile":
+        return None, -gradient / density
+    return gradient * (density if kind == "sigma" else TORCH.where(u < 0, density, -density))
+
+
 TORCH = Torch(array_api_compat.torch)
 RULES = {
-    (name, kind, forward_mode): _rule(name, kind, forward_mode)
+    (name, kind, lifted, forward_mode): _rule(name, kind, lifted, forward_mode)
     for name in NAMED
-    for kind in ("sigma", "tail", "lifted tail")
+    for kind in ("sigma", "tail", "quantile")
+    for lifted in (False, True)
     for forward_mode in (False, True)
 }

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import softclip
-from softclip import soft_clip
+from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = [name for name in softclip.__all__ if callable(getattr(softclip, name))]
@@ -40,13 +40,14 @@ def python_blocks(path: Path) -> list[str]:
 
 def test_the_function_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) -> None:
     """As written there, and used by its name like the others."""
-    monkeypatch.setattr(softclip._squash, "NAMED", NAMED := dict(softclip._squash.NAMED))
+    monkeypatch.setattr(softclip._named, "NAMED", NAMED := dict(softclip._named.NAMED))
     monkeypatch.setattr(softclip._resolve, "NAMED", NAMED)
     (block,) = python_blocks(ROOT / "CONTRIBUTING.md")
     exec(compile(block, "CONTRIBUTING.md", "exec"), {})  # noqa: S102
     x = np.concatenate([np.linspace(-9, 9, 99), [np.inf, -np.inf, np.nan]])
     for bounds in ((-1, 1), (0, 6), (-1, 3)):
-        np.testing.assert_array_equal(soft_clip(x, *bounds, "rational"), soft_clip(x, *bounds, "softsign"))
+        for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse):
+            np.testing.assert_array_equal(f(x, *bounds, "rational"), f(x, *bounds, "softsign"))
 
 
 def test_examples_in_readme() -> None:

@@ -164,7 +164,7 @@ def test_a_declared_slope_that_is_none(slope: float) -> None:
         Squash(np.tanh, -1, 1, center=math.inf)
 
 
-GS = [*(softclip._squash.NAMED[name] for name in NAMES), hinge(0.5), Squash(cloglog, center=-0.4, slope=0.3)]
+GS = [*(softclip._named.NAMED[name] for name in NAMES), hinge(0.5), Squash(cloglog, center=-0.4, slope=0.3)]
 
 
 @pytest.mark.parametrize("g", GS, ids=str)

@@ -1,0 +1,68 @@
+"""The binary floating-point formats, and how numbers are rounded to them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared and hashed by identity: there is one of each
+class Format:
+    """A binary floating-point format: digits, and the exponents of the smallest and largest normal power of two."""
+
+    name: str
+    digits: int
+    smallest: int
+    largest: int
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return format_named, (self.name,)
+
+    @property
+    def lift(self) -> float:
+        """s, by the square of which a tail is lifted, near the largest number.
+
+        Some room is left: XLA makes one constant of two factors, and flushes it to 0 if it is subnormal.
+        """
+        return math.ldexp(1.0, self.largest // 2 - 2)
+
+    @property
+    def tiny(self) -> float:
+        return math.ldexp(1.0, self.smallest)
+
+    @property
+    def computed_in(self) -> Format:
+        return FORMATS["float32"] if self.digits < 24 else self
+
+    def round(self, value: float) -> float:
+        """`value` to the nearest number of this format, ties to even; infinite if beyond the largest."""
+        if value == 0 or not math.isfinite(value) or self.digits == 53:
+            return value
+        exponent = max(math.frexp(value)[1], self.smallest + 1) - self.digits
+        rounded = math.ldexp(round(math.ldexp(value, -exponent)), exponent)
+        return rounded if abs(rounded) < math.ldexp(1.0, self.largest + 1) else math.copysign(math.inf, value)
+
+    def split(self, value: Fraction) -> tuple[float, float | None]:
+        """`value` as the sum of two numbers of this format, the second None if the first is exact."""
+        high = self.round(float(value))
+        return high, float(value - Fraction(high)) or None
+
+    def next(self, value: float) -> float:
+        """The next number above a positive `value`."""
+        exponent = max(math.frexp(value)[1], self.smallest + 1) - self.digits
+        return value + math.ldexp(1.0, exponent)
+
+
+FORMATS = {
+    "float16": Format("float16", 11, -14, 15),
+    "bfloat16": Format("bfloat16", 8, -126, 127),
+    "float32": Format("float32", 24, -126, 127),
+    "float64": Format("float64", 53, -1022, 1023),
+}
+
+
+def format_named(name: str) -> Format:
+    """The format of that name; what pickles call."""
+    return FORMATS[name]

@@ -1,0 +1,145 @@
+"""The hinge: a clip with rounded corners, a difference of softplus functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from softclip._squash import Squash, as_number
+
+Array = Any
+
+
+class Hinge(Squash):
+    """s [softplus(z/s) - softplus((z - 1)/s)], a clip of z to (0, 1) with corners rounded over the softness s.
+
+    Odd about its centre like the named ones, but with two scales. So its functions take a distance in x and the
+    constants ``c`` that `softclip._form` derives from the bounds, in the same units:
+
+        width     half the distance between the ends
+        kappa     1 over the softness
+        corners   D, the distance between the ends over the softness, or a number so large that e^-D is 0
+        weight    2 / D
+        share     1 - e^(-D/2)
+    """
+
+    low, high, center = 0.0, 1.0, 0.5
+
+    def __init__(self, softness: float) -> None:
+        self.softness = as_number("softness", softness)
+        if not 0.0 < self.softness < math.inf:
+            msg = f"softness must be positive and finite; got {softness!r}"
+            raise ValueError(msg)
+        self.name = f"hinge({self.softness!r})"
+
+    def sigma(self, ops: Any, y: Array, c: Any) -> Array:  # type: ignore[override]
+        """On (-1, 1), with y the distance from the centre, up to a quarter of the way between the ends.
+
+        It is (2/D) log((q + e^z) / (1 + q e^z)) with z = y kappa and q = e^(-D/2), written for z >= 0 as
+        (2/D) log1p((1 - q) (e^z - 1) / (1 + q e^z)), in which nothing cancels. Past z = 40 (D > 160) it is straight
+        to float64's precision; that part is added apart, in units that cannot overflow.
+        """
+        a = ops.abs(y)
+        half = 0.5 * c.corners
+        z = ops.minimum(a * c.kappa, 40.0)
+        rounded = ops.log1p(c.share * ops.expm1(z) / (1 + ops.exp(z - half)))
+        straight = ops.maximum(a - 40.0 / c.kappa, 0.0) / c.width
+        s = straight + c.weight * rounded
+        s = ops.minimum(s, 1.0)  # D can be below the smallest number
+        return ops.where(y < 0, -s, s)
+
+    def tail(self, ops: Any, d: Array, c: Any) -> Array:
+        """1 - sigma, with d the distance inwards from the nearer end: (2/D) [softplus(a) - softplus(a - D)], a = d kappa.
+
+        softplus(a) - softplus(a - D) = p + log1p(e^(a - 2p) (1 - e^(2p - D)) / (1 + e^(a - D))) for p = max(a, 0).
+        """
+        a = ops.minimum(d * c.kappa, 800.0)  # e^-800 is 0 in float64
+        p = ops.maximum(a, 0.0)
+        beyond = ops.minimum(2 * p - c.corners, 0.0)  # a is at most D/2, but for rounding
+        rounded = ops.log1p(ops.exp(a - 2 * p) * -ops.expm1(beyond) / (1 + ops.exp(a - c.corners)))
+        return ops.minimum(ops.maximum(d, 0.0) / c.width + c.weight * rounded, 1.0)
+
+    def density(self, ops: Any, d: Array, c: Any, s: float) -> Array:
+        """s^2 times the derivative of sigma in z, over 1 - e^-D: 2 sg(a) sg(D - a) with sg(z) = 1 / (1 + e^-z)."""
+        a = ops.minimum(d * c.kappa, 800.0)
+        return 2 * _logistic(ops, a, s) * _logistic(ops, c.corners - a, 1.0)
+
+    def log_density(self, ops: Any, d: Array, c: Any) -> Array:
+        a = ops.minimum(d * c.kappa, 800.0)
+        return math.log(2) - _softplus(ops, -a) - _softplus(ops, a - c.corners)
+
+    def excess(self, ops: Any, z: Array, b: Array) -> Array:
+        """How much further than y its preimage is from the middle, over the softness.
+
+        For y at the distances z from the middle and b from the nearer end, over the softness too, that is
+        log((1 - e^(b - D)) / (1 - e^-b)) = log1p((1 - e^-2z) / (e^b - 1)), as D = 2 (z + b).
+        """
+        b = ops.minimum(b, 80.0)  # beyond, what is added is lost beside b
+        return ops.log1p(-ops.expm1(-2 * z) / ops.expm1(b))
+
+    def corner(self, ops: Any, a: Array) -> Array:
+        """What a corner adds to a hard bound at the distance a: softplus(a) - max(a, 0), for abs a."""
+        return ops.log1p(ops.exp(-a))
+
+    def corner_density(self, ops: Any, a: Array) -> Array:
+        """The derivative of softplus."""
+        return _logistic(ops, a, 1.0)
+
+    def corner_log_density(self, ops: Any, a: Array) -> Array:
+        return -_softplus(ops, -a)
+
+    def corner_excess(self, ops: Any, b: Array) -> Array:
+        """What the inverse of softplus takes from b: -log(1 - e^-b) = log1p(1 / (e^b - 1))."""
+        return ops.log1p(1 / ops.expm1(ops.minimum(b, 80.0)))
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.softness,)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _logistic(ops: Any, a: Array, s: float) -> Array:
+    """s^2 / (1 + e^-a), accurate relative to its value."""
+    w = ops.exp(-0.5 * ops.abs(a))
+    e = w * w
+    return ops.where(a < 0, (s * w) * (s * w), s * s) / (1 + e)
+
+
+def _softplus(ops: Any, a: Array) -> Array:
+    return ops.maximum(a, 0.0) + ops.log1p(ops.exp(-ops.abs(a)))
+
+
+def hinge(softness: float) -> Squash:
+    """Make the smoothed clip: straight between the bounds, with rounded corners.
+
+    ``G(z) = s [softplus(z/s) - softplus((z - 1)/s)]`` with s the softness, the soft clipping of Klimek and Perelstein
+    (arXiv:1810.11509, alpha = 1/s). With ``slope=1`` the softness is in the units of x.
+
+    Parameters
+    ----------
+    softness : float
+        How far the corners reach. As it goes to 0 the function becomes the hard clip.
+
+    Returns
+    -------
+    Squash
+        To be passed as ``g``. It alone also takes one bound (the other ``None``).
+
+    Raises
+    ------
+    TypeError
+        If `softness` is not a number.
+    ValueError
+        If `softness` is not positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softclip import hinge, soft_clip
+    >>> soft_clip(np.array([-1.0, 0.0, 0.5, 1.0, 2.0]), 0.0, 1.0, hinge(0.05), slope=1.0).round(4)
+    array([0.    , 0.0347, 0.5   , 0.9653, 1.    ])
+    >>> soft_clip(np.array([-5.0, 0.0, 5.0]), 0.0, None, hinge(1.0)).round(4)
+    array([0.0067, 0.6931, 5.0067])
+    """
+    return Hinge(softness)
