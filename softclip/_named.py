@@ -29,8 +29,12 @@ class Logistic(Named):
         return ops.tanh(0.5 * u if self.halved else u)
 
     def tail(self, ops: Any, a: Array, s: float) -> Array:
-        w = ops.exp(-0.5 * a if self.halved else -a)  # 2 e / (1 + e) with e = w^2
-        v = w if s == 1 else s * w
+        a = a if self.halved else 2 * a
+        if s == 1:
+            e = ops.exp(-a)
+            return (e + e) / (1 + e)
+        w = ops.exp(-0.5 * a)  # the same with e = w^2
+        v = s * w
         return (v + v) * v / (1 + w * w)
 
     def density(self, ops: Any, a: Array, s: float) -> Array:
@@ -106,9 +110,11 @@ class Algebraic(Named):
     """u / sqrt(1 + u^2)."""
 
     def sigma(self, ops: Any, u: Array) -> Array:
-        u = ops.cut(u, 2.0**60)  # u^2 stays finite in float32
-        # XLA makes u * rsqrt(1 + u^2) of it, which passes 1 by an ulp.
-        return ops.cut(u / ops.sqrt(1 + u * u), 1)
+        # Above and below divided by max(1, abs u): nothing overflows, and past 1 all that is left to round is monotone.
+        near = ops.cut(u, 1)
+        q = 1 / ops.maximum(ops.abs(u), 1.0)
+        # XLA multiplies by the reciprocal of the root, and passes 1 by an ulp.
+        return ops.cut(near / ops.sqrt(q * q + near * near), 1)
 
     def tail(self, ops: Any, a: Array, s: float) -> Array:
         # 1 - a/r = (r^2 - a^2) / (r (r + a)) with r^2 - a^2 = 1; past 2^60, where a^2 may overflow, r is a.
@@ -162,6 +168,8 @@ class Gudermannian(Named):
         return ops.cut(ops.atan(ops.tanh(0.5 * u)) * (4 / math.pi), 1)
 
     def tail(self, ops: Any, a: Array, s: float) -> Array:
+        if s == 1:
+            return ops.atan(ops.exp(-a)) * (4 / math.pi)
         w = ops.exp(-0.5 * a)  # arctan(e) = e (arctan(e) / e) with e = w^2
         e = ops.maximum(w * w, 2.0**-60)
         v = s * w
