@@ -62,7 +62,9 @@ def examine(name: str, case: str, start: int) -> Found:
     out = int(((y < low) | (y > high)).sum())
     with np.errstate(over="ignore"):
         true = soft_clip(x.astype(np.float64), low, high, name)
-    ulp = np.spacing(np.maximum(np.abs(true), TINY).astype(np.float32))  # of a subnormal result, the smallest ulp there is
+    ulp = np.spacing(
+        np.maximum(np.abs(true), TINY).astype(np.float32)
+    )  # of a subnormal result, the smallest ulp there is
     error = np.abs(y - true) / ulp
     fall = (np.maximum.accumulate(y) - y) / ulp
     worst = int(np.argmax(error))
@@ -97,7 +99,12 @@ def main() -> None:
                 found = combine(parts, progress)
                 rows.append({"g": name, "case": case, "bounds": bounds, **found._asdict()})
                 progress.write(f"{name:13}{case:11}{found}")
-    report = {"numpy": np.__version__, "every": options.every, "minutes": (time.perf_counter() - began) / 60, "rows": rows}
+    report = {
+        "numpy": np.__version__,
+        "every": options.every,
+        "minutes": (time.perf_counter() - began) / 60,
+        "rows": rows,
+    }
     options.output.write_text(json.dumps(report, indent=1) + "\n")
     bad = [r for r in rows if r["out_of_range"] or r["lost_nan"] or r["fall"] > LIMIT / 2 or r["error"] > LIMIT]
     for row in bad:

@@ -23,7 +23,11 @@ def arguments(
 ) -> tuple[Standard, Squash, Array, Format, Any, Any, Any]:
     """The library of x, which the caller calls `name`, and the arguments: numbers as floats in x's format, arrays in x's dtype."""
     x, lib = _as_array(name, x)
-    format_ = lib.format(x)
+    try:
+        format_ = lib.format(x)
+    except TypeError as error:
+        msg = f"{name} {error}"
+        raise TypeError(msg) from None
     squash = resolve(g, lib, x)
     _check_declared(quantity, squash)
     if _is_number(x_min) and _is_number(x_max) and _is_number(slope):
@@ -32,8 +36,8 @@ def arguments(
     else:
         _check_kind(squash, x_min, x_max, slope)
         low, high, slope = (
-            _beside(name, value, x, lib, format_)
-            for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
+            _beside(argument, value, name, x, lib, format_)
+            for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
         )
         _check_host_values(low, high, slope, f" once rounded to {format_.name}")
     return lib, squash, x, format_, low, high, slope
@@ -141,7 +145,7 @@ def _check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
         raise ValueError(msg)
 
 
-def _beside(name: str, value: Any, x: Array, lib: Standard, format_: Format) -> Any:
+def _beside(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
     """A bound or slope: None, a number as it is, or an array in the dtype of the result, checked to stand beside x."""
     if value is None:
         return None
@@ -158,10 +162,10 @@ def _beside(name: str, value: Any, x: Array, lib: Standard, format_: Format) -> 
             raise TypeError(msg)
         return lib.beside(value.tolist(), x, lib.dtype(format_))
     if not lib.owns(value):
-        msg = f"{name} must be a number or an array of x's library; x is {_kind(x)}, {name} is {_kind(value)}"
+        msg = f"{name} must be a number or an array of {of}'s library; {of} is {_kind(x)}, {name} is {_kind(value)}"
         raise TypeError(msg)
     if lib.device(value) != lib.device(x):
-        msg = f"{name} must be on x's device; x is on {lib.device(x)}, {name} on {lib.device(value)}"
+        msg = f"{name} must be on {of}'s device; {of} is on {lib.device(x)}, {name} on {lib.device(value)}"
         raise ValueError(msg)
     try:
         lib.format(value)

@@ -53,7 +53,7 @@ class Standard:
     # Arrays and dtypes.
 
     def format(self, x: Array) -> Format:
-        """The format of the result for x; TypeError unless x is real floating-point or integer, which calls it x."""
+        """The format of the result for x; TypeError, to be told of what, unless x is real floating-point or integer."""
         dtype = x.dtype
         if dtype not in self._formats:
             name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[-1]
@@ -61,7 +61,7 @@ class Standard:
                 return self.format(self.beside(1.0, x, None))
             if name not in FORMATS:
                 msg = (
-                    f"x must be an array of float16, bfloat16, float32, float64 or integers; got {name} ({self.name}). "
+                    f"must be an array of float16, bfloat16, float32, float64 or integers; got {name} ({self.name}). "
                     "Convert it first, with astype for example."
                 )
                 raise TypeError(msg)

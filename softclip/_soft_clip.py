@@ -230,8 +230,8 @@ def soft_clip_log_derivative(
     -------
     array
         Of the shape, library, device and dtype that `soft_clip` gives for `x`. -inf where f' is exactly 0: at minus and
-        plus infinity, and from the knee on for cubic, quintic and sine. For erf also where u^2 is beyond the largest
-        number. NaN where x is NaN.
+        plus infinity, and from the knee on for cubic, quintic and sine. Also where u, or for erf u^2, is beyond the
+        largest number. NaN where x is NaN.
 
     Raises
     ------

@@ -1,0 +1,341 @@
+"""Derivative, its logarithm and the inverse: against many-digit arithmetic, autodiff and each other. DESIGN 2, 4 and 5."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from libraries import Library
+from mpmath import mp, mpf
+from test_values import BOUNDS, SOFTNESS, names, points
+
+from softclip import (
+    NAMES,
+    Squash,
+    hinge,
+    soft_clip,
+    soft_clip_derivative,
+    soft_clip_inverse,
+    soft_clip_log_derivative,
+)
+
+DTYPES = ("bfloat16", "float32", "float64")  # float16's range is inside bfloat16's and its digits inside float32's
+WIDE = [*BOUNDS, (0.0, 1e30)]
+FAR = 1e6
+"""Beyond it the differences of the oracle run out of digits; there are tests with closed forms."""
+QUANTITIES = (soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse)
+
+
+def usable(library: Library, dtype: str, name: str) -> None:
+    if dtype not in library.dtypes:
+        pytest.skip(f"{library} has no {dtype}")
+    if name not in names(library) and name != "hinge":
+        pytest.skip("the standard has no erf")
+
+
+def squash(name: str) -> Any:
+    return hinge(SOFTNESS) if name == "hinge" else name
+
+
+def near_points(dtype: str) -> np.ndarray:
+    x = points(dtype)
+    return x[np.abs(x.astype(float)) <= FAR]
+
+
+@functools.cache
+def slopes(name: str, dtype: str, bounds: tuple[float, float], slope: float | None) -> list[tuple[Any, Any]]:
+    """f'(x) at each of the points, and abs(u f''/f'): how much of it an error in the last digit of u moves."""
+    found = []
+    for x in near_points(dtype).astype(np.float64):
+        d, second = oracle.derivatives(x, *bounds, name, slope, SOFTNESS)
+        distance = mpf(x) if slope is None else mpf(x) - (mpf(bounds[0]) + mpf(bounds[1])) / 2
+        if name == "hinge":  # its u are the distances from the ends, over the softness
+            distance = max(abs(mpf(x)), *map(abs, bounds))
+        found.append((d, abs(second * distance / d) if d else mpf(0)))
+    return found
+
+
+def conditioned(name: str, slope: float | None, conditioning: Any) -> Any:
+    """What the rounding of u costs, in ulp; erf's exp(-u^2) costs that without a slope too."""
+    return 4 * conditioning if slope is not None or name in ("erf", "hinge") else mpf(0)
+
+
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_the_derivative_to_the_ulp(library: Library, name: str, dtype: str, slope: float | None) -> None:
+    usable(library, dtype, name)
+    worst = []
+    for given in WIDE:
+        bounds = (oracle.rounded(given[0], dtype), oracle.rounded(given[1], dtype))
+        x = near_points(dtype)
+        got = library.to_numpy(soft_clip_derivative(library.asarray(x), *given, squash(name), slope=slope))
+        assert got.dtype == x.dtype
+        for xi, d, (true, condition) in zip(x, got.astype(float), slopes(name, dtype, bounds, slope), strict=True):
+            if not oracle.is_normal(true, dtype):
+                assert 0 <= d <= 2 * float(mpf(2) ** oracle._spacing(dtype)[1])
+                continue
+            ulps = abs(mpf(float(d)) - true) / oracle.ulp(true, dtype)
+            allowed = (16 if library.xla else 8) + conditioned(name, slope, condition)
+            if dtype == "bfloat16":
+                allowed = 1 + allowed / 2**16
+            if ulps > allowed:
+                worst.append(f"{bounds} x={float(xi)!r}: {d!r} not {float(true)!r}: {float(ulps):.1f} ulp")
+    assert not worst, f"{len(worst)}: " + "\n".join(worst[:10])
+
+
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_the_log_derivative_to_the_ulp(library: Library, name: str, dtype: str, slope: float | None) -> None:
+    usable(library, dtype, name)
+    worst = []
+    for given in WIDE:
+        bounds = (oracle.rounded(given[0], dtype), oracle.rounded(given[1], dtype))
+        x = near_points(dtype)
+        got = library.to_numpy(soft_clip_log_derivative(library.asarray(x), *given, squash(name), slope=slope))
+        for xi, d, (slope_there, condition) in zip(
+            x, got.astype(float), slopes(name, dtype, bounds, slope), strict=True
+        ):
+            if slope_there == 0:
+                assert d == -math.inf
+                continue
+            true = mp.log(slope_there)
+            size = max(mpf(1), abs(true))
+            ulps = abs(mpf(float(d)) - true) / oracle.ulp(size, dtype)
+            allowed = (16 if library.xla else 8) + conditioned(name, slope, condition) / size
+            if dtype == "bfloat16":
+                allowed = 1 + allowed / 2**16
+            if ulps > allowed:
+                worst.append(f"{bounds} x={float(xi)!r}: {d!r} not {float(true)!r}: {float(ulps):.1f} ulp")
+    assert not worst, f"{len(worst)}: " + "\n".join(worst[:10])
+
+
+# The inverse: its truth needs no formula of an inverse, only f on both sides of what it returns.
+
+
+def inside(low: float, high: float, dtype: str) -> np.ndarray:
+    """Values between the bounds, close to each and to the middle too."""
+    kind = points(dtype).dtype
+    tiny = 1e-36 if dtype != "float64" else 1e-290
+    share = np.concatenate([np.geomspace(1e-7, 0.5, 12), [0.45, 0.499, 0.5001]])
+    lowest = [tiny * 10 ** (i / 10 * 30) for i in range(10)]
+    y = [low + (high - low) * t for t in share] + [high - (high - low) * t for t in share]
+    y += [low + t for t in lowest] if low == 0 else [high - t for t in lowest] if high == 0 else []
+    y += [sign * high * t for t in lowest for sign in (-1, 1)] if low == -high else []
+    y = np.unique(np.array(y).astype(kind))
+    return y[(y > kind.type(low)) & (y < kind.type(high))]
+
+
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_the_inverse_to_the_ulp(library: Library, name: str, dtype: str, slope: float | None) -> None:
+    """f passes y within 16 ulp of x; in the middle of bounds that are not +-b, what an ulp of the larger bound is worth in x."""
+    usable(library, dtype, name)
+    worst = []
+    for given in WIDE:
+        low, high = (oracle.rounded(v, dtype) for v in given)
+        middle, larger = (mpf(low) + mpf(high)) / 2, max(abs(low), abs(high))
+        y = inside(low, high, dtype)
+        if name in ("erf", "hinge"):  # their tails are not lifted: the documentation says so
+            y = y[np.minimum(y - low, high - y).astype(float) > (high - low) * float(np.finfo(dtype).tiny)]
+        got = library.to_numpy(soft_clip_inverse(library.asarray(y), *given, squash(name), slope=slope))
+        assert got.dtype == y.dtype
+        for yi, xi in zip(y.astype(float), got.astype(float), strict=True):
+            x = mpf(float(xi))
+            f = (
+                (lambda v, a=(low, high): oracle.hinge(v, *a, SOFTNESS, slope))
+                if name == "hinge"
+                else (lambda v, a=(low, high): oracle.soft_clip(v, *a, name, slope))
+            )
+            if math.isinf(xi):  # beyond the largest number, or every x of a straight stretch
+                edge = math.copysign(float(np.finfo(dtype).max), xi)
+                if not (f(edge) <= yi if xi > 0 else f(edge) >= yi):
+                    worst.append(f"{given} y={yi!r}: x={xi!r}")
+                continue
+            allowed = 16 * oracle.ulp(x, dtype)
+            if low != -high and abs(yi - middle) < (high - low) / 4:
+                d, _ = oracle.derivatives(xi, low, high, name, slope, SOFTNESS)
+                allowed += 4 * oracle.ulp(larger, dtype) / d
+            if slope is not None or name == "hinge":  # x is the middle, or an end of the hinge, and something
+                allowed += 4 * oracle.ulp(max(larger if slope else 1, SOFTNESS), dtype) * (low != -high)
+            allowed *= 2 if library.xla else 1
+            if not f(x - allowed) <= yi <= f(x + allowed):
+                worst.append(f"{given} y={yi!r}: x={xi!r} is more than {float(allowed)} off")
+    assert not worst, f"{len(worst)}: " + "\n".join(worst[:10])
+
+
+def bounds_in(library: Library, dtype: str, arrays: bool) -> tuple[Any, Any]:
+    numbers = (-1.0, 3.0)
+    return tuple(library.asarray(np.full(1, b, dtype)) for b in numbers) if arrays else numbers
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+@pytest.mark.parametrize("slope", [None, 2.0])
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_the_inverse_on_a_bound_is_infinite_and_outside_nan(
+    library: Library, name: str, slope: float | None, arrays: bool
+) -> None:
+    usable(library, "float32", name)
+    below, above = np.nextafter(np.float32([-1, 3]), np.float32([-2, 4]))
+    y = np.array([-np.inf, -5, below, -1, 1, 3, above, 80, np.inf, np.nan], np.float32)
+    bounds = bounds_in(library, "float32", arrays)
+    x = library.to_numpy(soft_clip_inverse(library.asarray(y), *bounds, squash(name), slope=slope))
+    middle = 0.5 if name == "hinge" and slope is None else 0.0 if slope is None else 1.0
+    np.testing.assert_allclose(x, [math.nan] * 3 + [-math.inf, middle, math.inf] + [math.nan] * 4, atol=1e-6)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_derivatives_at_infinity_and_nan(library: Library, name: str, slope: float | None, arrays: bool) -> None:
+    usable(library, "float64", name)
+    x = np.array([-np.inf, np.inf, np.nan, 0.0, 1e300, -1e300])
+    bounds = bounds_in(library, "float64", arrays)
+    first = library.to_numpy(soft_clip_derivative(library.asarray(x), *bounds, squash(name), slope=slope))
+    log = library.to_numpy(soft_clip_log_derivative(library.asarray(x), *bounds, squash(name), slope=slope))
+    assert first[:2].tolist() == [0.0, 0.0]
+    assert log[:2].tolist() == [-math.inf, -math.inf]
+    assert np.isnan([first[2], log[2]]).all()
+    assert (first[3:] >= 0).all()
+    assert not np.isnan(log[3:]).any()
+
+
+@pytest.mark.parametrize("f", QUANTITIES)
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_array_bounds_give_what_numbers_give(library: Library, name: str, slope: float | None, f: Any) -> None:
+    """A symmetric pair, a bound of 0, unlike bounds and wide ones beside each other."""
+    usable(library, "float64", name)
+    lows, highs = np.array([-2.0, 0.0, -1.0, -3.0, 0.0]), np.array([2.0, 6.0, 3.0, 0.0, 1e30])
+    x = np.array([-50.0, -5.0, -1e-3, 0.0, 0.7, 1.4, 9.0])[:, np.newaxis]
+    x = np.array([0.01, 0.3, 0.9, 0.999])[:, np.newaxis] * (highs - lows) + lows if f is soft_clip_inverse else x
+    arguments = [library.asarray(v) for v in (x, lows, highs)]
+    got = library.to_numpy(f(*arguments, squash(name), slope=slope))
+    assert got.shape == (len(x), 5)
+    for column, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        at = library.asarray(np.ascontiguousarray(np.broadcast_to(x, got.shape)[:, column]))
+        expected = library.to_numpy(f(at, low, high, squash(name), slope=slope))
+        scale = float(high if slope else 1) if low != -high else 0.0
+        np.testing.assert_allclose(
+            got[:, column], expected, rtol=1e-12, atol=1e-14 * scale if f is soft_clip_inverse else 3e-15
+        )
+
+
+@pytest.mark.parametrize("f", QUANTITIES)
+def test_shape_dtype_and_namespace(library: Library, f: Any) -> None:
+    for dtype in library.dtypes:
+        for shape in ((), (0,), (2, 0, 4), (2, 3)):
+            x = library.asarray(np.full(shape, 0.5).astype(points(dtype).dtype))
+            y = f(x, library.asarray(np.zeros(1)), 6.0)
+            assert type(y) is type(x)
+            assert y.dtype == x.dtype
+            assert tuple(y.shape) == np.broadcast_shapes(shape, (1,))
+    integers = f(library.asarray(np.arange(1, 4)), 0.0, 6.0)
+    assert str(integers.dtype).rpartition(".")[-1] == ("float32" if library.name == "torch" else "float64")
+
+
+@pytest.mark.parametrize("f", QUANTITIES)
+def test_errors_are_those_of_soft_clip(f: Any) -> None:
+    name = "y" if f is soft_clip_inverse else "x"
+    with pytest.raises(TypeError, match=f"{name} must be an array"):
+        f("text")
+    with pytest.raises(TypeError, match=f"{name} must not be a masked array"):
+        f(np.ma.masked_less(np.zeros(2), 1))
+    with pytest.raises(TypeError, match=f"{name} must be an array of float16.*got bool"):
+        f(np.zeros(2, bool))
+    with pytest.raises(ValueError, match="less than"):
+        f(0.5, 1.0, -1.0)
+    with pytest.raises(ValueError, match="both None"):
+        f(0.5, None, None, hinge(1.0))
+
+
+# What a user declares.
+
+
+def cloglog(z: Any) -> Any:
+    return -np.expm1(-np.exp(z))
+
+
+def cloglog_density(z: Any) -> Any:
+    return np.exp(z - np.exp(z))
+
+
+def cloglog_quantile(p: Any) -> Any:
+    return np.log(-np.log1p(-p))
+
+
+DECLARED = Squash(
+    cloglog, center=math.log(math.log(2)), slope=math.log(2) / 2, inverse=cloglog_quantile, derivative=cloglog_density
+)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+@pytest.mark.parametrize("slope", [None, 0.5])
+def test_a_declared_function(slope: float | None, arrays: bool) -> None:
+    bounds = (np.array([-2.0]), np.array([6.0])) if arrays else (-2.0, 6.0)
+    x, e = np.array([-9.0, -1.0, 0.0, 0.5, 1.3]), 1e-5
+    f = lambda v: soft_clip(v, *bounds, DECLARED, slope=slope)
+    np.testing.assert_allclose(soft_clip_inverse(f(x), *bounds, DECLARED, slope=slope), x, rtol=1e-11, atol=1e-13)
+    differences = (f(x + e) - f(x - e)) / (2 * e)
+    first = soft_clip_derivative(x, *bounds, DECLARED, slope=slope)
+    np.testing.assert_allclose(first, differences, rtol=2e-6)
+    log = soft_clip_log_derivative(x, *bounds, DECLARED, slope=slope)
+    np.testing.assert_allclose(log, np.log(differences), atol=2e-6)
+    edge = soft_clip_inverse(np.array([-2.0, 6.0, 6.1, np.nan]), *bounds, DECLARED, slope=slope)
+    np.testing.assert_array_equal(edge, [-np.inf, np.inf, np.nan, np.nan])
+
+
+def test_an_odd_declared_function_keeps_small_values() -> None:
+    g = Squash(np.tanh, -1.0, 1.0, slope=1.0, inverse=np.arctanh, derivative=lambda z: np.cosh(z) ** -2)
+    x = np.array([-1e-20, 1e-300, 0.25])
+    for slope in (None, 1.0):
+        y = soft_clip(x, -3.0, 3.0, g, slope=slope)
+        np.testing.assert_allclose(soft_clip_inverse(y, -3.0, 3.0, g, slope=slope), x, rtol=1e-15)
+    np.testing.assert_allclose(soft_clip_derivative(x, -3.0, 3.0, g), 3 * np.cosh(x) ** -2.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("g", [Squash(cloglog), lambda z: 2 * np.tanh(z)])
+def test_what_is_not_declared_is_not_guessed(g: Any) -> None:
+    with pytest.raises(ValueError, match=r"declares no inverse.*inverse=\.\.\."):
+        soft_clip_inverse(0.5, g=g)
+    for f in (soft_clip_derivative, soft_clip_log_derivative):
+        with pytest.raises(ValueError, match=r"declares no derivative.*derivative=\.\.\."):
+            f(0.5, g=g)
+
+
+def test_declarations_count_in_equality_and_repr() -> None:
+    assert Squash(cloglog, inverse=cloglog_quantile) != Squash(cloglog)
+    assert Squash(cloglog, inverse=cloglog_quantile) == Squash(cloglog, inverse=cloglog_quantile)
+    assert repr(DECLARED).endswith("inverse=cloglog_quantile, derivative=cloglog_density)")
+    with pytest.raises(TypeError, match="inverse must be a function"):
+        Squash(cloglog, inverse=3)  # type: ignore[arg-type]
+
+
+# The hinge with one bound.
+
+
+def test_one_bound(library: Library) -> None:
+    for s in (0.1, 1.0):
+        x = np.array([-60.0, -3.0, 0.0, 0.5, 2.0, 40.0]) * s
+        for sign, bounds in ((1.0, (0.5, None)), (-1.0, (None, -0.5))):
+            for given in (bounds, tuple(None if b is None else library.asarray(np.array([b])) for b in bounds)):
+                a = (sign * x - 0.5) / s  # softplus' is the logistic function
+                first = library.to_numpy(soft_clip_derivative(library.asarray(x), *given, hinge(s)))
+                np.testing.assert_allclose(first, [float(1 / (1 + mp.exp(-v))) for v in a], rtol=3e-14)
+                log = library.to_numpy(soft_clip_log_derivative(library.asarray(x), *given, hinge(s)))
+                np.testing.assert_allclose(log, [float(-mp.log1p(mp.exp(-v))) for v in a], rtol=1e-14, atol=1e-15)
+    y = np.array([0.4, 0.5, np.inf, np.nan])
+    x = library.to_numpy(soft_clip_inverse(library.asarray(y), 0.5, None, hinge(0.1)))
+    np.testing.assert_array_equal(x, [np.nan, -np.inf, np.inf, np.nan])
+    y = np.geomspace(1e-300, 1e3, 60)
+    x = library.to_numpy(soft_clip_inverse(library.asarray(y), 0.0, None, hinge(2.0)))
+    true = [float(2 * mp.log(mp.expm1(mpf(v) / 2))) for v in y]
+    np.testing.assert_allclose(x, true, rtol=4e-15, atol=1e-14)
+    mirrored = library.to_numpy(soft_clip_inverse(library.asarray(-y), None, 0.0, hinge(2.0), slope=1.0))
+    np.testing.assert_array_equal(mirrored, -x)
