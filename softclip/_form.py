@@ -52,11 +52,11 @@ class Scale(NamedTuple):
             return self.size * t
         return self.dropped * (t if self.kept is None else self.kept * t)
 
-    def measure(self, distance: Array) -> Array:
+    def measure(self, distance: Array, lift: float) -> Array:
         """The t of which that distance is the multiple, lifted if it is to be."""
         if self.dropped is None:
             return distance / self.size
-        t = distance / self.dropped
+        t = distance / (self.dropped * lift) * lift  # in two steps, or the derivative would overflow
         return t if self.kept is None else t / self.kept
 
 
@@ -225,12 +225,12 @@ def corner_log_derivative(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
     return g.corner_log_density(ops, c.sign * from_bound(x, c))
 
 
-# The inverse. `_edge` is added to what goes to infinity at the bounds, so that the gradient goes there too.
+# The inverse. `_edge` is added to what goes to infinity at the bounds, and its gradient goes there too.
 
 
 def inverse(ops: Any, g: Named, y: Array, c: Frame) -> Array:
     side, near, v = _inside(ops, y, c)
-    a = ops.quantile(g, v, c.reach.measure(near), c.reach.lifted) + _edge(ops, near)
+    a = ops.quantile(g, v, c.reach.measure(near, ops.lift(y)), c.reach.lifted) + _edge(ops, near)
     return place(ops.copysign(a, side), c)
 
 
@@ -262,13 +262,14 @@ def _inside(ops: Any, y: Array, c: Any) -> tuple[Array, Array, Array]:
     """Where y is: from the middle, signed; from the nearer bound, negative outside; and the first in units of h."""
     side = y - c.middle
     side = side if c.middle_low is None else side - c.middle_low
-    near = ops.minimum(y - c.low, c.high - y)
+    near = ops.where(side < 0, y - c.low, c.high - y)
     return side, near, ops.minimum(ops.abs(side) / c.half, 1.0)
 
 
 def _edge(ops: Any, near: Array) -> Array:
     """0 inside, infinite on a bound, NaN outside."""
-    edge = ops.where(near == 0, math.inf, 0.0 * ops.minimum(near, 1.0))
+    on = near == 0
+    edge = ops.where(on, 1 / ops.where(on, near, 1.0), 0.0 * ops.minimum(near, 1.0))
     return ops.where(near < 0, math.nan, edge)
 
 

@@ -74,8 +74,11 @@ class Hinge(Squash):
         For y at the distances z from the middle and b from the nearer end, over the softness too, that is
         log((1 - e^(b - D)) / (1 - e^-b)) = log1p((1 - e^-2z) / (e^b - 1)), as D = 2 (z + b).
         """
-        b = ops.minimum(b, 80.0)  # beyond, what is added is lost beside b
-        return ops.log1p(-ops.expm1(-2 * z) / ops.expm1(b))
+        return ops.log1p(-ops.expm1(-2 * z) / self._expm1(ops, b))
+
+    def _expm1(self, ops: Any, b: Array) -> Array:
+        """e^b - 1, but no further than where what 1 over it adds to b is lost; 1 on a bound, where infinity is added."""
+        return ops.where(b == 0, 1.0, ops.expm1(ops.minimum(b, 80.0)))
 
     def corner(self, ops: Any, a: Array) -> Array:
         """What a corner adds to a hard bound at the distance a: softplus(a) - max(a, 0), for abs a."""
@@ -90,7 +93,7 @@ class Hinge(Squash):
 
     def corner_excess(self, ops: Any, b: Array) -> Array:
         """What the inverse of softplus takes from b: -log(1 - e^-b) = log1p(1 / (e^b - 1))."""
-        return ops.log1p(1 / ops.expm1(ops.minimum(b, 80.0)))
+        return ops.log1p(1 / self._expm1(ops, b))
 
     def _key(self) -> tuple[object, ...]:
         return (self.softness,)

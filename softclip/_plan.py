@@ -230,7 +230,7 @@ def _array_one_sided(g: Hinge, compute: Format, low: Array | None, high: Array |
 def _array_scale(ops: Any, compute: Format, size: Any) -> Scale:
     """A factor of what is lifted; by how much it has to be dropped is not known, so the part below 1 stands apart."""
     if isinstance(size, float):
-        return _number_scale(compute, Fraction(size))
+        return Scale(size, size * compute.lift**-2 if size > 1 else None)
     wide = size > 1
     return Scale(size, ops.where(wide, size, 1.0) * compute.lift**-2, ops.where(wide, 1.0, size))
 
