@@ -230,7 +230,7 @@ def corner_log_derivative(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
 
 def inverse(ops: Any, g: Named, y: Array, c: Frame) -> Array:
     side, near, v = _inside(ops, y, c)
-    a = ops.quantile(g, v, c.reach.measure(near, ops.lift(y)), c.reach.lifted) + _edge(ops, near)
+    a = ops.quantile(g, v, near, c.reach) + _edge(ops, near)
     return place(ops.copysign(a, side), c)
 
 

@@ -24,9 +24,10 @@ class Format:
     def lift(self) -> float:
         """s, by the square of which a tail is lifted, near the largest number.
 
-        Some room is left: XLA makes one constant of two factors, and flushes it to 0 if it is subnormal.
+        2^32 are left for what it meets: gradients from outside, in reverse, and XLA, which makes one constant of two
+        factors and flushes it to 0 if it is subnormal.
         """
-        return math.ldexp(1.0, self.largest // 2 - 2)
+        return math.ldexp(1.0, self.largest // 2 - 16)
 
     @property
     def tiny(self) -> float:

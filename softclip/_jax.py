@@ -10,7 +10,7 @@ import jax
 import jax.numpy
 import jax.scipy.special
 
-from softclip._form import Form
+from softclip._form import Form, Scale
 from softclip._format import Format
 from softclip._named import NAMED
 from softclip._plan import Quantity
@@ -30,9 +30,10 @@ class Jax(Standard):
         self._rules = {
             (g.name, kind, lifted): self._rule(g, kind, lifted)
             for g in NAMED.values()
-            for kind in ("sigma", "tail", "quantile")
+            for kind in ("sigma", "tail")
             for lifted in (False, True)
         }
+        self._quantiles = {g.name: self._quantile_rule(g) for g in NAMED.values()}
         self._evaluate = jax.jit(self._evaluate_form, static_argnums=(0, 1, 2))
         self._run = jax.jit(super().run, static_argnums=(0, 1, 3))
 
@@ -66,35 +67,45 @@ class Jax(Standard):
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
         return self._rules[g.name, "tail", lifted](u)
 
-    def quantile(self, g: Named, v: Array, t: Array, lifted: bool) -> Array:
-        return self._rules[g.name, "quantile", lifted](v, t)
+    def quantile(self, g: Named, v: Array, near: Array, reach: Scale) -> Array:
+        return self._quantiles[g.name](v, near, reach)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(jax.scipy.special, name)  # type: ignore[no-any-return]
 
-    def _rule(self, g: Named, kind: str, lifted: bool) -> Callable[..., Array]:
-        """Sigma, the tail of abs(u) or the quantile of g, with its derivative; v of a quantile counts as a constant."""
+    def _rule(self, g: Named, kind: str, lifted: bool) -> Callable[[Array], Array]:
+        """Sigma, or the tail of abs(u), with its derivative."""
 
         @jax.custom_jvp  # type: ignore[untyped-decorator]
-        def value(*arguments: Array) -> Array:
-            u = arguments[-1]
-            lift = self.lift(u) if lifted else 1.0
-            if kind == "quantile":
-                return g.quantile(self, arguments[0], u, lift)
+        def value(u: Array) -> Array:
             if kind == "tail":
-                return g.tail(self, self.abs(u), lift)
+                return g.tail(self, self.abs(u), self.lift(u) if lifted else 1.0)
             # XLA's atan misses pi/2 at infinity, and pi/4 at 1, by an ulp.
             end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
             return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))
 
         @value.defjvp  # type: ignore[untyped-decorator]
-        def derivative(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-            y, tangent = value(*primals), tangents[-1]
-            u = y if kind == "quantile" else primals[-1]
+        def derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+            (u,), (tangent,) = primals, tangents
             density = g.density(self, self.abs(u), self.lift(u) if lifted else 1.0)
-            if kind == "quantile":
-                return y, -tangent / density
-            return y, tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
+            return value(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
+
+        return value  # type: ignore[no-any-return]
+
+    def _quantile_rule(self, g: Named) -> Callable[[Array, Array, Scale], Array]:
+        """The quantile, with its derivative: da = -dt / sigma'(a) with dt = (d near - t d reach) / reach."""
+        # The powers of two of `reach` have no part in it: XLA makes one constant of them, which overflows.
+
+        @jax.custom_jvp  # type: ignore[untyped-decorator]
+        def value(v: Array, near: Array, reach: Scale) -> Array:
+            return Standard.quantile(self, g, v, near, reach)
+
+        @value.defjvp  # type: ignore[untyped-decorator]
+        def derivative(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+            (v, near, reach), (_, of_near, of_reach) = primals, tangents
+            a = value(v, near, reach)
+            density = g.density(self, a, self.lift(a) if reach.lifted else 1.0)
+            return a, (near / reach.size * of_reach.size - of_near) / reach.times(density)
 
         return value  # type: ignore[no-any-return]
 

@@ -21,7 +21,7 @@ import array_api_compat
 import numpy as np
 
 from softclip import _plan
-from softclip._form import Form
+from softclip._form import Form, Scale
 from softclip._format import FORMATS, Format
 from softclip._plan import Quantity
 from softclip._squash import Named, Squash
@@ -157,9 +157,10 @@ class Standard:
         """g.tail of abs(u), as a function of u whose derivative the library knows."""
         return g.tail(self, self.abs(u), self.lift(u) if lifted else 1.0)
 
-    def quantile(self, g: Named, v: Array, t: Array, lifted: bool) -> Array:
-        """g.quantile, as a function of t whose derivative the library knows."""
-        return g.quantile(self, v, t, self.lift(t) if lifted else 1.0)
+    def quantile(self, g: Named, v: Array, near: Array, reach: Scale) -> Array:
+        """g.quantile of t = near / reach, as a function of these two whose derivative the library knows."""
+        lift = self.lift(near) if reach.lifted else 1.0
+        return g.quantile(self, v, reach.measure(near, lift), lift)
 
     def lift(self, u: Array) -> float:
         return self.format(u).lift

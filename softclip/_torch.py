@@ -74,8 +74,9 @@ class Torch(Standard):
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
         return RULES[g.name, "tail", lifted, not self.tracing()].apply(u)
 
-    def quantile(self, g: Named, v: Array, t: Array, lifted: bool) -> Array:
-        return RULES[g.name, "quantile", lifted, not self.tracing()].apply(v, t)
+    def quantile(self, g: Named, v: Array, near: Array, reach: _form.Scale) -> Array:
+        t = reach.measure(near, self.lift(near))
+        return RULES[g.name, "quantile", reach.lifted, not self.tracing()].apply(v, t)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(torch.special, name)  # type: ignore[no-any-return]
