@@ -269,7 +269,7 @@ def _inside(ops: Any, y: Array, c: Any) -> tuple[Array, Array, Array]:
 def _edge(ops: Any, near: Array) -> Array:
     """0 inside, infinite on a bound, NaN outside."""
     on = near == 0
-    edge = ops.where(on, 1 / ops.where(on, near, 1.0), 0.0 * ops.minimum(near, 1.0))
+    edge = ops.where(on, ops.abs(1 / ops.where(on, near, 1.0)), 0.0 * ops.minimum(near, 1.0))
     return ops.where(near < 0, math.nan, edge)
 
 

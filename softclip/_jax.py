@@ -79,7 +79,7 @@ class Jax(Standard):
         @jax.custom_jvp  # type: ignore[untyped-decorator]
         def value(u: Array) -> Array:
             if kind == "tail":
-                return g.tail(self, self.abs(u), self.lift(u) if lifted else 1.0)
+                return g.tail(self, self.xp.abs(u), self.lift(u) if lifted else 1.0)
             # XLA's atan misses pi/2 at infinity, and pi/4 at 1, by an ulp.
             end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
             return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))

@@ -155,12 +155,13 @@ class Standard:
 
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
         """g.tail of abs(u), as a function of u whose derivative the library knows."""
-        return g.tail(self, self.abs(u), self.lift(u) if lifted else 1.0)
+        return g.tail(self, self.xp.abs(u), self.lift(u) if lifted else 1.0)  # of -0.0 too it is 0.0
 
     def quantile(self, g: Named, v: Array, near: Array, reach: Scale) -> Array:
         """g.quantile of t = near / reach, as a function of these two whose derivative the library knows."""
         lift = self.lift(near) if reach.lifted else 1.0
-        return g.quantile(self, v, reach.measure(near, lift), lift)
+        # What is negative is outside, and NaN by the form; -0.0 is 0.0.
+        return g.quantile(self, v, reach.measure(self.xp.abs(near), lift), lift)
 
     def lift(self, u: Array) -> float:
         return self.format(u).lift

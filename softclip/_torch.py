@@ -101,7 +101,7 @@ def _rule(name: str, kind: str, lifted: bool, forward_mode: bool) -> Any:
             if kind == "tail":
                 return g.tail(TORCH, inputs[0].abs(), lift)
             v, t = inputs
-            return g.quantile(TORCH, v, t, lift)
+            return g.quantile(TORCH, v, t.abs(), lift)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Array, ...], output: Array) -> None:

@@ -126,29 +126,3 @@ def test_a_subclass_gives_an_array() -> None:
 
     assert type(soft_clip(np.zeros(3).view(Tagged))) is np.ndarray
     assert type(soft_clip(np.zeros(30_000).view(Tagged))) is np.ndarray
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("g", [*NAMES, hinge(0.5)], ids=str)
-def test_every_16_bit_value(g: Any, dtype: str) -> None:
-    """All 65536 of them against float64: in bounds, monotone, within an ulp."""
-    kind = np.dtype(getattr(ml_dtypes, dtype) if dtype == "bfloat16" else dtype)
-    x = np.arange(2**16, dtype=np.uint16).view(kind)
-    with np.errstate(invalid="ignore"):  # signalling NaNs
-        x = x[np.argsort(x.astype(np.float64))]
-        nan = np.isnan(x.astype(np.float32))
-    for bounds in ((-2.0, 2.0), (0.0, 8.0), (-1.0, 3.0)):
-        for slope in (None, 1.0):
-            y = soft_clip(x, *bounds, g, slope=slope)
-            assert np.isnan(y[nan].astype(np.float32)).all()
-            got = y[~nan].astype(np.float64)
-            assert ((bounds[0] <= got) & (got <= bounds[1])).all()
-            unlike = bounds == (-1.0, 3.0)  # beside its zero crossing a float32 ulp of 3 is many of the result
-            slack = float(4 * np.spacing(np.float32(3.0))) if unlike else 0.0
-            assert (np.diff(got) >= (-4 * float(ml_dtypes.finfo(kind).eps) if unlike else 0)).all()  # 2 ulp of 3
-            true = soft_clip(x[~nan].astype(np.float64), *bounds, g, slope=slope)
-            info = ml_dtypes.finfo(kind)
-            exponent = np.maximum(np.frexp(true)[1] - 1, info.minexp)
-            ulp = np.ldexp(float(info.eps), exponent)
-            normal = np.abs(true) >= info.tiny  # a subnormal result is excepted: float32 has lost digits of it
-            assert (np.abs(got - true) <= ulp + slack)[normal | (dtype == "float16")].all()

@@ -1,0 +1,210 @@
+"""The text of docs/numerics.md around what benchmarks/numerics.py and benchmarks/exhaustive.py have saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+LIMITS = {"around 0": 8, "next to 0": 8, "elsewhere": 4, "derivative": 8, "log derivative": 8, "inverse": 16}
+"""Ulp, in float32 and float64; twice that where XLA computes. 16-bit dtypes: 1."""
+
+HEAD = """# Numerics
+
+<!-- Written by `nox -s numerics` from what it measured: change benchmarks/numerics_page.py, not this file. -->
+
+What softclip promises about every digit, and what was measured. An ulp is the distance between neighbouring numbers of
+the dtype. Bounds are rounded to the dtype of x first.
+
+## The contract
+
+- **In bounds**: `x_min <= f(x) <= x_max` for every x, with no tolerance; minus and plus infinity give the bounds exactly.
+- **The value**: within 8 ulp of the result itself, however small, next to a bound of 0 and around 0 between -b and b; between
+  other bounds within 4 ulp of the larger one. float16 and bfloat16 are computed in float32: within 1 ulp.
+- **The derivative** within 8 ulp of itself, in the tails too (erf: u^2 more). **Its logarithm** within 8 ulp, of 1 where it is smaller, and finite
+  where the derivative underflows.
+- **The inverse** within 16 ulp of x in the tail next to a bound of 0, elsewhere as closely as f determines x. On a bound it is
+  infinite, outside NaN.
+- **XLA**, which computes for JAX, may take twice that.
+- With `slope`, u = c + (x - m) s / (w k) is rounded: 4 ulp times the conditioning, abs(u T'(u) / T(u)), are added.
+
+Excepted are subnormal numbers, as x, u or result; in the tails of erf the library's own erfc; and for erf and the hinge what lies
+so close to a bound that the distance over the width of the bounds is below the smallest normal number.
+
+"""
+
+MEASURED = """## Largest errors
+
+In ulp: of the result; between unlike bounds (column "elsewhere") of the larger bound, 3; of the logarithm or 1. The bounds are [-1, 1]
+around 0, [0, 1] next to 0 and for the derivatives and the inverse, [-1, 3] elsewhere. float64 is held against 420-digit arithmetic (and
+half an ulp of what is shown may be the rounding of that), the shorter dtypes against float64. The points, {float32} of them in
+float32 and {float64} in float64, are spread over the exponents from 2^-60 to 2^60 and over [-40, 40].
+Versions: {versions}. dask computes with NumPy; array-api-strict too, without erf. CuPy has not been measured: no GPU was at hand.
+
+"""
+
+WRITTEN = """### The formula as written
+
+`x_min + (x_max - x_min) * G(x)` in NumPy, float32, with f' and log f' from the value, y (1 - y), and the inverse from logarithms; the
+textbook form of each G. "inf" is an error without limit: a result of 0, NaN or infinity where a number was due. A dash: there is no usual
+way to write it.
+
+"""
+
+PEERS = """### Peers
+
+Each by its own functions, in float32, on the points of the table above, and softclip's NumPy result on the same points. "Outside" counts
+values that leave the bounds.
+
+"""
+
+TFP = """### TensorFlow Probability's SoftClip
+
+The numbers that the documentation of `tfp.bijectors.SoftClip` prints, as copied from there, for bounds -10 and 10, and those of
+`soft_clip(x, -10, 10, hinge(softness), slope=1)`. (Its second and third example say -5 and 5; the numbers are those of -10 and 10.)
+They are different functions: SoftClip composes two softplus functions and is not symmetric, the hinge is. Where the softness is small
+beside the bounds they agree.
+
+"""
+
+EXHAUSTIVE = """## Every float32 value
+
+`nox -s exhaustive` evaluates all 2^32 of them, for each named function, on NumPy, against float64. NaN stays NaN; "fall" is the largest
+fall from one value to any later one, in ulp of the result, and "error" the largest error in ulp of the result (of the smallest normal number
+where the result is subnormal). This table is {part}, NumPy {numpy}, {minutes:.0f} minutes on two cores.
+
+"""
+
+WORSE = """## Where softclip is worse
+
+{worse}
+## Where it falls short
+
+- erf next to a bound of 0: its tail is the library's erfc, and XLA's in both dtypes and SciPy's in float64 are far off there (SciPy's up to
+  118 ulp at 22.7); torch's is not. Its derivative exp(-u^2) has the rounding of u^2 in it, about u^2 / 2 ulp.
+- Past the largest number: where u = (x - m) s / (w k) overflows, log f' is -inf though its true value can be finite (arctan, softsign and
+  algebraic, at x near the largest number between bounds narrower than about 1).
+- Array bounds: the gradient with respect to a bound overflows where the gradient that arrives from outside is beyond 2^32 times 1.
+- JAX at y exactly on a bound: the gradient of the inverse is infinite, and with respect to the other bound NaN.
+
+"""
+
+COMMANDS = """## Measure again
+
+```console
+$ nox -s numerics
+$ nox -s exhaustive
+```
+
+`nox -s exhaustive -- --every 1000` looks at a thousandth of the values in seconds.
+"""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] + ["---:"] * (len(lines[0]) - 1))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+
+
+def number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    if math.isinf(value):
+        return "inf"
+    return f"{value:.2f}" if value < 1000 else f"{value:.1e}"
+
+
+def limit(row: dict[str, Any], column: str) -> float:
+    """What the contract allows."""
+    if row["dtype"] in ("float16", "bfloat16"):
+        # Beside a zero crossing between unlike bounds 4 float32 ulp of the larger bound are far less than one of the result.
+        return 1.0 + (0.001 if column != "elsewhere" else 0)
+    allowed = LIMITS[column] * (2 if row["library"] == "jax" else 1)
+    if row["g"] == "erf" and column == "derivative":
+        allowed += -math.log(2.0**-126 if row["dtype"] == "float32" else 2.0**-1022)  # u^2 where exp(-u^2) ends
+    return allowed
+
+
+def beyond(report: dict[str, Any]) -> list[str]:
+    """The measured errors that are beyond the contract, but for erf's tail, which it excepts."""
+    found = []
+    for row in report["rows"]:
+        if row["library"] == "as written":
+            continue
+        for column in LIMITS:
+            if row["g"] == "erf" and column == "next to 0" and row["dtype"] in ("float32", "float64"):
+                continue
+            if row[column] > limit(row, column):
+                found.append(f"{row['library']} {row['dtype']} {row['g']} {column}: {row[column]:.2f} ulp")
+    return found
+
+
+def worse(report: dict[str, Any]) -> str:
+    """Where the formula as written, or a peer, has a smaller largest error."""
+    ours = {row["g"]: row for row in report["rows"] if (row["library"], row["dtype"]) == ("numpy", "float32")}
+    lines = []
+    for row in report["rows"]:
+        if row["library"] == "as written":
+            for column in LIMITS:
+                theirs, own = row[column], ours[row["g"]][column]
+                if theirs is not None and theirs < own:
+                    lines.append(f"- {row['g']}, {column}: {own:.2f} ulp, the formula as written {theirs:.2f}.\n")
+    lines += [
+        f"- {row['quantity']}, beside {row['peer']}: {row['ours']:.2f} ulp, theirs {row['theirs']:.2f}.\n"
+        for row in report["peers"]
+        if row["theirs"] < row["ours"]
+    ]
+    return "".join(lines) or "Nowhere in the tables above.\n"
+
+
+def page(report: dict[str, Any], exhaustive: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    text = HEAD + MEASURED.format(versions=versions, **report["points"])
+    for dtype in ("float32", "float64", "float16", "bfloat16"):
+        rows = [row for row in report["rows"] if row["dtype"] == dtype and row["library"] != "as written"]
+        text += f"### {dtype}\n\n"
+        text += table(
+            ["g", "library", *LIMITS],
+            ([row["g"], row["library"], *(number(row[c]) for c in LIMITS)] for row in sorted(rows, key=_order(rows))),
+        )
+    found = beyond(report)
+    text += "Beyond the contract: " + ("; ".join(found) if found else "none but erf's tail") + ".\n\n"
+    rows = [row for row in report["rows"] if row["library"] == "as written"]
+    text += WRITTEN + table(["g", *LIMITS], ([row["g"], *(number(row[c]) for c in LIMITS)] for row in rows))
+    text += PEERS + table(
+        ["peer", "quantity", "peer", "softclip", "outside"],
+        (
+            [row["peer"], row["quantity"], number(row["theirs"]), number(row["ours"]), str(row["outside"])]
+            for row in report["peers"]
+        ),
+    )
+    text += TFP
+    for row in report["documented"]:
+        text += table(
+            [f"softness {row['softness']:g}", *(f"x = {x:g}" for x in row["x"])],
+            [[name, *(f"{v:.6f}" for v in row[key])] for name, key in (("SoftClip", "theirs"), ("hinge", "ours"))],
+        )
+    whole = exhaustive["every"] == 1
+    part = "of all 2^32 values" if whole else f"of one value in {exhaustive['every']}"
+    text += EXHAUSTIVE.format(part=part, **exhaustive)
+    text += table(
+        ["g", "bounds", "values", "out of range", "fall", "error", "at x ="],
+        (
+            [
+                row["g"],
+                "[{:g}, {:g}]".format(*row["bounds"]),
+                str(row["values"]),
+                str(row["out_of_range"]),
+                f"{row['fall']:g}",
+                f"{row['error']:.2f}",
+                f"{row['at']:.6g}",
+            ]
+            for row in exhaustive["rows"]
+        ),
+    )
+    return text + WORSE.format(worse=worse(report)) + COMMANDS
+
+
+def _order(rows: list[dict[str, Any]]) -> Any:
+    names = list(dict.fromkeys(row["g"] for row in rows))
+    return lambda row: names.index(row["g"])
