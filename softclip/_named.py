@@ -123,9 +123,8 @@ class Algebraic(Named):
         return (s / r) * (s / (r + a))
 
     def density(self, ops: Any, a: Array, s: float) -> Array:
-        q = 1 / (1 + a)
-        p = 1 - q
-        d = q / ops.sqrt(q * q + p * p)  # 1 / sqrt(1 + a^2)
+        small = ops.minimum(a, 2.0**60)  # as in the tail
+        d = 1 / (ops.sqrt(1 + small * small) + (a - small))
         return (s * d) * (s * d) * d
 
     def log_density(self, ops: Any, a: Array) -> Array:

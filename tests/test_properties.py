@@ -85,17 +85,19 @@ def test_never_leaves_the_bounds(library: Library, g: Any, data: st.DataObject) 
 @st.composite
 def any_bounds(draw: st.DrawFn, dtype: str) -> tuple[float, float]:
     """From subnormal to the largest, up to three numbers apart, or in a narrow range far from zero."""
-    first = draw(numbers(dtype))
-    kind = numpy_dtype(dtype)
-    second = draw(
-        st.one_of(
-            numbers(dtype),
-            st.integers(1, 3).map(lambda n: float(first) + n * float(np.spacing(kind.type(first)))),
-            st.floats(1e-5, 1e-2).map(lambda share: first * (1 + share)),
+    with np.errstate(over="ignore"):
+        first = draw(numbers(dtype).map(lambda bound: oracle.rounded(bound, dtype)))
+        ulp = float(oracle.ulp(abs(first), dtype))
+        second = draw(
+            st.one_of(
+                numbers(dtype),
+                st.integers(1, 3).map(lambda n: first + n * ulp),
+                st.floats(1e-5, 1e-2).map(lambda share: first * (1 + share)),
+            )
         )
-    )
-    low, high = sorted(oracle.rounded(bound, dtype) for bound in (first, second))
-    assume(low < high < np.inf)
+        low, high = sorted([first, oracle.rounded(second, dtype)])
+    assume(np.isfinite([low, high]).all())
+    assume(low < high)
     return low, high
 
 
@@ -110,7 +112,7 @@ def test_any_bounds_from_subnormal_to_the_largest(g: Any, data: st.DataObject) -
     y = soft_clip(x, low, high, g, slope=slope)
     assert ((low <= y) & (y <= high)).all()
     assert (y[0], y[-1]) == (low, high)
-    larger = float(np.spacing(numpy_dtype(dtype).type(max(abs(low), abs(high)))))
+    larger = float(oracle.ulp(max(abs(low), abs(high)), dtype))
     assert np.max(np.maximum.accumulate(y.astype(float)) - y.astype(float)) <= 2 * larger
     first = soft_clip_derivative(x, low, high, g, slope=slope)
     assert (first >= 0).all()
@@ -119,11 +121,17 @@ def test_any_bounds_from_subnormal_to_the_largest(g: Any, data: st.DataObject) -
     assert not np.isnan(log).any()
     back = soft_clip_inverse(y, low, high, g, slope=slope)
     assert not np.isnan(back).any()
-    assert ((back == -np.inf) == (y == low))[y != high].all() or np.abs(back).max() == np.inf
-    inside = (y > low) & (y < high)
+    if high - low < 4 * float(np.finfo(dtype).smallest_subnormal):
+        return  # the middle is one of the bounds
+    assert (back[y == low] == -np.inf).all()
+    assert (back[y == high] == np.inf).all()
+    if not isinstance(g, str) and high - low < 4 * float(np.finfo(dtype).tiny):
+        return  # the distances that a hinge is of are subnormal there
+    inside = (y > low) & (y < high) & (np.abs(back) < float(np.finfo(dtype).max) / 4)
     again = soft_clip(back[inside], low, high, g, slope=slope)
     # Where x is rounded, f moves by at most its slope there, and that is at most the slope in the middle.
-    step = np.spacing(np.abs(back[inside])) * soft_clip_derivative(back[inside], low, high, g, slope=slope)
+    size = np.maximum(np.abs(back[inside]), abs(low / 2 + high / 2) if slope else 1e-30).astype(dtype)
+    step = np.spacing(size) * soft_clip_derivative(back[inside], low, high, g, slope=slope)
     assert (np.abs(again.astype(float) - y[inside]) <= 16 * step.astype(float) + 8 * larger).all()
 
 
@@ -161,7 +169,7 @@ def test_the_sign_of_zero_does_not_matter(library: Library, g: Any) -> None:
     for bounds in ((-2.0, 2.0), (0.0, 8.0), (-1.0, 3.0), arrays):
         for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse):
             plus, minus = (library.to_numpy(f(zero, *bounds, g)) for zero in zeros)
-            np.testing.assert_array_equal(plus, minus)
+            np.testing.assert_allclose(plus, minus, rtol=1.2e-7)  # either side of the middle may round its own way
 
 
 @pytest.mark.parametrize("bounds", [(-2.0, 2.0), (0.0, 6.0), (-1.0, 3.0)])
