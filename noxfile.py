@@ -47,7 +47,7 @@ def tests(session: nox.Session) -> None:
     libraries = [a for a in session.posargs if a in LIBRARIES] or list(INSTALLED_BY_DEFAULT)
     packages = [package for library in libraries for package in LIBRARIES[library]]
     # An ordinary installation, not an editable one: the tests see what a user gets.
-    install(session, ".", *group("test", "demo"), "pytest-xdist", *packages)
+    install(session, ".", *group("test", "demo"), "pytest-xdist", "tqdm", *packages)
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
 
@@ -72,6 +72,21 @@ def bench(session: nox.Session) -> None:
     """Time soft_clip beside a lone tanh and the formula as written: ratios within one run."""
     install(session, ".", "scipy", *LIBRARIES["torch"], *LIBRARIES["jax"])
     session.run("python", "benchmarks/bench.py", *session.posargs)
+
+
+@nox.session
+def numerics(session: nox.Session) -> None:
+    """Measure the largest errors of every function, library and peer, and write docs/numerics.md (minutes)."""
+    peers = [*LIBRARIES["torch"], *LIBRARIES["jax"], "activations-plus", "skrub"]
+    install(session, ".", *group("test"), "tqdm", *peers)
+    session.run("python", "benchmarks/numerics.py", *session.posargs)
+
+
+@nox.session
+def exhaustive(session: nox.Session) -> None:
+    """Evaluate every float32 value for every named function, and write docs/exhaustive.json (most of an hour on 2 cores)."""
+    install(session, ".", "scipy", "tqdm")
+    session.run("python", "benchmarks/exhaustive.py", *session.posargs)
 
 
 @nox.session

@@ -84,7 +84,10 @@ WORSE = """## Where softclip is worse
   118 ulp at 22.7); torch's is not. Its derivative exp(-u^2) has the rounding of u^2 in it, about u^2 / 2 ulp.
 - Past the largest number: where u = (x - m) s / (w k) overflows, log f' is -inf though its true value can be finite (arctan, softsign and
   algebraic, at x near the largest number between bounds narrower than about 1).
-- Array bounds: the gradient with respect to a bound overflows where the gradient that arrives from outside is beyond 2^32 times 1.
+- Array bounds: their gradient overflows where the gradient that arrives from outside is beyond about 2^32.
+- Bounds fewer than four subnormal numbers apart: the middle is one of the bounds, and the inverse there may be 0 or NaN.
+- Monotone: next to 0 and around 0 some values fall by 2 ulp of the result (the table above), which the contract allows (4) but a stricter reading
+  of it, 1 ulp, does not; in ulp of the larger bound no value falls by more than 1.
 - JAX at y exactly on a bound: the gradient of the inverse is infinite, and with respect to the other bound NaN.
 
 """

@@ -52,11 +52,11 @@ class Scale(NamedTuple):
             return self.size * t
         return self.dropped * (t if self.kept is None else self.kept * t)
 
-    def measure(self, distance: Array, lift: float) -> Array:
+    def measure(self, distance: Array) -> Array:
         """The t of which that distance is the multiple, lifted if it is to be."""
         if self.dropped is None:
             return distance / self.size
-        t = distance / (self.dropped * lift) * lift  # in two steps, or the derivative would overflow
+        t = distance / self.dropped
         return t if self.kept is None else t / self.kept
 
 

@@ -161,7 +161,7 @@ class Standard:
         """g.quantile of t = near / reach, as a function of these two whose derivative the library knows."""
         lift = self.lift(near) if reach.lifted else 1.0
         # What is negative is outside, and NaN by the form; -0.0 is 0.0.
-        return g.quantile(self, v, reach.measure(self.xp.abs(near), lift), lift)
+        return g.quantile(self, v, reach.measure(self.xp.abs(near)), lift)
 
     def lift(self, u: Array) -> float:
         return self.format(u).lift

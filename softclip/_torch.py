@@ -75,7 +75,13 @@ class Torch(Standard):
         return RULES[g.name, "tail", lifted, not self.tracing()].apply(u)
 
     def quantile(self, g: Named, v: Array, near: Array, reach: _form.Scale) -> Array:
-        t = reach.measure(near, self.lift(near))
+        if isinstance(reach.dropped, torch.Tensor):
+            # The derivative of near / dropped in the latter overflows; in two steps it does not, small distances first.
+            lift, part = self.lift(near), reach.dropped * self.lift(near)
+            small = self.minimum(near, 1 / lift) * lift / part
+            t = self.where(near < 1 / lift, small, near / part * lift) / reach.kept
+        else:
+            t = reach.measure(near)
         return RULES[g.name, "quantile", reach.lifted, not self.tracing()].apply(v, t)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
