@@ -66,7 +66,8 @@ def examine(name: str, case: str, start: int) -> Found:
         np.maximum(np.abs(true), TINY).astype(np.float32)
     )  # of a subnormal result, the smallest ulp there is
     error = np.abs(y - true) / ulp
-    fall = (np.maximum.accumulate(y) - y) / ulp
+    fall = (np.fmax.accumulate(y) - y) / ulp
+    fall[np.isnan(fall)] = error[np.isnan(error)] = 0  # they are counted as lost
     worst = int(np.argmax(error))
     return Found(STRETCH, out, lost, float(fall.max()), float(error[worst]), float(x[worst]))
 

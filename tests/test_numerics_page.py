@@ -99,3 +99,4 @@ def test_exhaustive_runs_and_its_measure_bites(tmp_path: Path, monkeypatch: pyte
     bad = exhaustive.examine("tanh", "next to 0", start)
     assert (bad.out_of_range, bad.lost_nan) == (1, 1)
     assert bad.fall > 1000
+    assert bad.error > 1000
