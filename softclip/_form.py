@@ -247,7 +247,9 @@ def declared_inverse(ops: Any, g: Squash, y: Array, c: Frame) -> Array:
 def hinge_inverse(ops: Any, g: Hinge, y: Array, c: HingeFrame) -> Array:
     side, near, v = _inside(ops, y, c)
     z, b = (d / c.half * c.width if c.unit is None else d * c.unit for d in (side, near))
-    more = (g.excess(ops, ops.abs(z) * c.kappa, b * c.kappa) + _edge(ops, near)) / c.kappa
+    scaled = b * c.kappa
+    more = g.excess(ops, ops.abs(z) * c.kappa, scaled) + _edge(ops, near) + _edge(ops, scaled)  # which may underflow
+    more = more / c.kappa
     x = ops.where(side < 0, _sum(c.start, b - more), _sum(c.end, more - b))
     x = ops.where(v < 0.5, _sum(c.center, z + ops.copysign(more, side)), x)
     return x if c.scale is None else x / c.scale
