@@ -115,6 +115,19 @@ def test_the_log_derivative_to_the_ulp(library: Library, name: str, dtype: str, 
     assert not worst, f"{len(worst)}: " + "\n".join(worst[:10])
 
 
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "gudermannian"])
+def test_the_log_derivative_where_its_parts_cancel(library: Library, name: str) -> None:
+    """Between bounds 1e28 apart, where f' passes 1: log h is 64 and log sigma' is -64, each with half an ulp of 64."""
+    near = 2.0 ** np.linspace(0, 50, 2_000_000)
+    first = soft_clip_derivative(near, 0.0, 1e28, name)
+    x = near[np.argsort(np.abs(first - 1))[:200]].astype(np.float32)
+    assert abs(math.log(float(soft_clip_derivative(x.astype(float), 0.0, 1e28, name)[0]))) < 0.01
+    got = library.to_numpy(soft_clip_log_derivative(library.asarray(x), 0.0, 1e28, name)).astype(float)
+    high = oracle.rounded(1e28, "float32")
+    true = [float(mp.log(oracle.derivatives(v, 0.0, high, name, None, SOFTNESS)[0])) for v in x.astype(float)]
+    np.testing.assert_allclose(got, true, rtol=0, atol=(16 if library.xla else 8) * float(np.finfo(np.float32).eps))
+
+
 # The inverse: its truth needs no formula of an inverse, only f on both sides of what it returns.
 
 
