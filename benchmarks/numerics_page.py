@@ -88,7 +88,7 @@ WORSE = """## Where softclip is worse
 - Bounds fewer than four subnormal numbers apart: the middle is one of the bounds, and the inverse there may be 0 or NaN.
 - Monotone: next to 0 and around 0 some values fall by 2 ulp of the result (the table above), which the contract allows (4) but a stricter reading
   of it, 1 ulp, does not; in ulp of the larger bound no value falls by more than 1.
-- JAX at y exactly on a bound: the gradient of the inverse is infinite, and with respect to the other bound NaN.
+- At y exactly on a bound the gradient of the inverse is infinite, and with respect to the other bound NaN (torch, JAX).
 
 """
 
