@@ -34,6 +34,11 @@ class Format:
         return math.ldexp(1.0, self.smallest)
 
     @property
+    def subnormal(self) -> float:
+        """The smallest positive number."""
+        return math.ldexp(1.0, self.smallest - self.digits + 1)
+
+    @property
     def computed_in(self) -> Format:
         return FORMATS["float32"] if self.digits < 24 else self
 

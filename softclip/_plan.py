@@ -104,7 +104,7 @@ def _number_frame(
 ) -> Frame:
     middle, half = (Fraction(low) + Fraction(high)) / 2, _half(low, high)
     if quantity == "inverse":  # between neighbouring subnormal numbers h would be 0, and 0 / 0 no infinity
-        half = max(half, Fraction(2) ** (compute.smallest - compute.digits + 1))
+        half = max(half, Fraction(compute.subnormal))
     c = Frame(low, high, compute.round(float(half)), *compute.split(middle))
     if quantity == "inverse":
         c = c._replace(reach=_number_scale(compute, half))
@@ -141,7 +141,7 @@ def _number_hinge(
     quantity: Quantity, g: Hinge, compute: Format, low: float, high: float, slope: float | None
 ) -> HingeFrame:
     middle, half = (Fraction(low) + Fraction(high)) / 2, _half(low, high)
-    half = max(half, Fraction(2) ** (compute.smallest - compute.digits + 1))
+    half = max(half, Fraction(compute.subnormal))
     softness = Fraction(g.softness)
     if slope is None:
         center, width = Fraction(1, 2), Fraction(1, 2)

@@ -58,8 +58,8 @@ def test_every_value(library: Library, g: Any, dtype: str) -> None:
             slack = (8 if library.xla else 4) * float(np.spacing(np.float32(larger))) if unlike else 0.0
             fall = (np.maximum.accumulate(y) - y).max()
             assert fall <= (2 * ulp(np.array(larger), dtype) if unlike else 0.0)
-            # float32's subnormal numbers are those of bfloat16, and excepted.
-            normal = np.abs(true) >= 4 * SMALLEST_FLOAT32
+            # float32's subnormal numbers are those of bfloat16, and excepted; XLA flushes them on the way, before h is applied.
+            normal = np.abs(true) >= (4 if library.xla else 1) * SMALLEST_FLOAT32
             assert (np.abs(y - true) <= ulp(true, dtype) + slack)[normal].all()
 
 
