@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -340,6 +341,9 @@ _by_name: dict[str, Standard] = {}
 
 def library(x: Any) -> Standard:
     """The library of the array x; TypeError if x is none."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+        return _load(torch)
     found = _by_type.get(type(x))
     if found is None:
         found = _by_type[type(x)] = _load(array_api_compat.array_namespace(x))

@@ -1,4 +1,4 @@
-"""How torch runs an expression: eagerly with a derivative rule for each named function, and under its compiler."""
+"""How torch runs an expression: eagerly with one derivative rule for the whole of it, and under its compiler."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import torch
 
 from softclip import _form
 from softclip._format import FORMATS, Format
+from softclip._hinge import Hinge
 from softclip._named import NAMED
 from softclip._plan import Quantity
-from softclip._run import INTEGERS, Standard
+from softclip._run import INTEGERS, Standard, is_array
 from softclip._squash import Named, Squash
 
 Array = Any
 
 
 class Torch(Standard):
-    """Named functions are autograd Functions that save their argument: what is saved keeps the tail."""
+    """Between number bounds f is one autograd Function, else its sigma and its tail are; all save their argument.
+
+    What is saved so keeps the tail, where the value has none left.
+    """
 
     name = "torch"
 
@@ -51,6 +55,8 @@ class Torch(Standard):
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if not self.tracing():
+            if quantity == "value" and isinstance(g, (Named, Hinge)) and not any(map(is_array, (low, high, slope))):
+                return Value.apply(x, g, format_, low, high, slope)
             return self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x)
         # Dynamo traces no cache and no fractions: numbers become 0-d tensors, and only the form is chosen by them.
         odd = isinstance(low, float) and isinstance(high, float) and low == -high
@@ -69,10 +75,10 @@ class Torch(Standard):
         return -math.sqrt(0.5) * torch.special.ndtri(0.5 * t)
 
     def sigma(self, g: Named, u: Array) -> Array:
-        return RULES[g.name, "sigma", False, not self.tracing()].apply(u)
+        return _apply(g.name, "sigma", self.tracing(), False, u)
 
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return RULES[g.name, "tail", lifted, not self.tracing()].apply(u)
+        return _apply(g.name, "tail", self.tracing(), lifted, u)
 
     def quantile(self, g: Named, v: Array, near: Array, reach: _form.Scale) -> Array:
         if isinstance(reach.dropped, torch.Tensor):
@@ -82,28 +88,96 @@ class Torch(Standard):
             t = self.where(near < 1 / lift, small, near / part * lift) / reach.kept
         else:
             t = reach.measure(near)
-        return RULES[g.name, "quantile", reach.lifted, not self.tracing()].apply(v, t)
+        return _apply(g.name, "quantile", self.tracing(), reach.lifted, v, t)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(torch.special, name)  # type: ignore[no-any-return]
 
 
-def _rule(name: str, kind: str, lifted: bool, forward_mode: bool) -> Any:
-    """The autograd.Function of sigma, of the tail of abs(u), or of the quantile of a named g.
+class Detached(Torch):
+    """Where a rule gives the derivative, and none is taken of the operations: the forms that NumPy has, in place."""
 
-    Dynamo refuses one that has a forward mode, and traces no objects in a closure, only strings and globals: g is
-    looked up by its name.
+    autodiff = False
+
+    def abs(self, a: Array) -> Array:
+        return a.abs()
+
+    def clip(self, a: Array, low: Any, high: Any) -> Array:
+        return a.clamp_min_(low).clamp_max_(high)  # vmap has no rule for clamp_
+
+    def copysign(self, size: Any, a: Array) -> Array:
+        return torch.copysign(torch.full((), size, dtype=a.dtype, device=a.device), a)
+
+    def affine(self, base: Any, scale: Any, r: Array) -> Array:
+        r = r.mul_(scale)
+        return r if base is None else r.add_(base)
+
+    def sigma(self, g: Named, u: Array) -> Array:
+        return g.sigma(self, u)
+
+    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
+        return g.tail(self, u.abs(), self.lift(u) if lifted else 1.0)
+
+
+class Value(torch.autograd.Function):  # type: ignore[misc]
+    """F of x between bounds that are numbers."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        *inputs: Any,
+    ) -> Array:  # torch binds the arguments on every call, in 20 microseconds if they have names
+        x, g, format_, *numbers = inputs
+        return DETACHED.evaluate(DETACHED.plan("value", g, format_, *numbers), g, format_, x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Array) -> None:  # noqa: ARG004
+        x, *ctx.call = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
+        return Value.chain(ctx, gradient), None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Array, *_: None) -> Array:
+        return Value.chain(ctx, tangent)
+
+    @staticmethod
+    def chain(ctx: Any, gradient: Array) -> Array:
+        """The gradient times the derivative, as one number before it is rounded to 16 bits."""
+        g, format_, *numbers = ctx.call
+        form, c = TORCH.plan("derivative", g, format_, *numbers)
+        compute = TORCH.dtype(format_.computed_in)
+        x, gradient = (TORCH.cast(v, compute) for v in (*ctx.saved_tensors, gradient))
+        return TORCH.cast(gradient * form(TORCH, g, x, c), TORCH.dtype(format_))
+
+
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
+def _apply(name: str, kind: str, foreign: bool, lifted: bool, *inputs: Array) -> Array:
+    """Sigma, the tail of abs(u), or the quantile of a named g, with its derivative.
+
+    Dynamo passes this by and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can have no forward mode,
+    nor be differentiated inside a vmap. It passes strings and numbers, which is why g comes by its name.
     """
+    return RULES[name, kind, foreign, lifted].apply(*inputs)
+
+
+def _rule(name: str, kind: str, foreign: bool, lifted: bool) -> Any:
+    """The autograd.Function that `_apply` applies; `foreign` if it may be run by another runtime's operations."""
+    g = NAMED[name]
 
     class Rule(torch.autograd.Function):  # type: ignore[misc]
         generate_vmap_rule = True
 
         @staticmethod
         def forward(*inputs: Array) -> Array:
-            g = NAMED[name]
-            if kind == "sigma":
-                return g.sigma(TORCH, *inputs)
             lift = TORCH.lift(inputs[0]) if lifted else 1.0
+            if kind == "sigma":
+                sigma = g.sigma(TORCH, *inputs)
+                return sigma.clamp(-1.0, 1.0) if foreign else sigma  # onnxruntime's tanh passes 1 by an ulp
             if kind == "tail":
                 return g.tail(TORCH, inputs[0].abs(), lift)
             v, t = inputs
@@ -113,36 +187,33 @@ def _rule(name: str, kind: str, lifted: bool, forward_mode: bool) -> Any:
         def setup_context(ctx: Any, inputs: tuple[Array, ...], output: Array) -> None:
             saved = output if kind == "quantile" else inputs[0]  # the argument, which keeps the tail, not the value
             ctx.save_for_backward(saved)
-            if forward_mode:
-                ctx.save_for_forward(saved)
+            ctx.save_for_forward(saved)
 
         @staticmethod
         def backward(ctx: Any, gradient: Array) -> Any:
-            return _chain(name, kind, lifted, gradient, *ctx.saved_tensors)
+            return chain(gradient, *ctx.saved_tensors)
 
-    if forward_mode:
-
+        @staticmethod
         def jvp(ctx: Any, *tangents: Array) -> Array:
-            result = _chain(name, kind, lifted, tangents[-1], *ctx.saved_tensors)
+            result = chain(tangents[-1], *ctx.saved_tensors)
             return result[-1] if kind == "quantile" else result
 
-        Rule.jvp = staticmethod(jvp)
+    def chain(gradient: Array, u: Array) -> Any:
+        """The gradient times the derivative at u; v of a quantile counts as a constant."""
+        density = g.density(TORCH, TORCH.abs(u), TORCH.lift(u) if lifted else 1.0)
+        if kind == "quantile":
+            return None, -gradient / density
+        return gradient * (density if kind == "sigma" else TORCH.where(u < 0, density, -density))
+
     return Rule
 
 
-def _chain(name: str, kind: str, lifted: bool, gradient: Array, u: Array) -> Any:
-    """The gradient times the derivative at u of what `_rule` says; v of a quantile counts as a constant."""
-    density = NAMED[name].density(TORCH, TORCH.abs(u), TORCH.lift(u) if lifted else 1.0)
-    if kind == "quantile":
-        return None, -gradient / density
-    return gradient * (density if kind == "sigma" else TORCH.where(u < 0, density, -density))
-
-
 TORCH = Torch(array_api_compat.torch)
+DETACHED = Detached(array_api_compat.torch)
 RULES = {
-    (name, kind, lifted, forward_mode): _rule(name, kind, lifted, forward_mode)
+    (name, kind, foreign, lifted): _rule(name, kind, foreign, lifted)
     for name in NAMED
     for kind in ("sigma", "tail", "quantile")
+    for foreign in (False, True)
     for lifted in (False, True)
-    for forward_mode in (False, True)
 }
