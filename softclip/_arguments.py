@@ -39,7 +39,7 @@ def arguments(
             _beside(argument, value, name, x, lib, format_)
             for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
         )
-        _check_host_values(low, high, slope, f" once rounded to {format_.name}")
+        check_host_values(low, high, slope, f" once rounded to {format_.name}")
     return lib, squash, x, format_, low, high, slope
 
 
@@ -175,7 +175,7 @@ def _beside(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Fo
     return lib.cast(value, lib.dtype(format_))
 
 
-def _check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
+def check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
     """Values that are at hand, those of NumPy arrays and a slope that is a number; other arrays are not read back."""
     if isinstance(low, np.ndarray) or isinstance(high, np.ndarray):
         bounds = np.broadcast_arrays(*(bound for bound in (low, high) if bound is not None))

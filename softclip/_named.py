@@ -192,6 +192,8 @@ class Gudermannian(Named):
 class Cubic(Named):
     """u - 4 u^3 / 27 up to the knee at 3/2, where it reaches 1 with slope 0."""
 
+    strict = False
+
     def _distance(self, ops: Any, a: Array) -> Array:
         """From the knee inwards, in units of the knee: 1 at 0, 0 from the knee on; 3/2 - a is exact near it."""
         return ops.maximum(1.5 - a, 0.0) / 1.5
@@ -215,6 +217,8 @@ class Cubic(Named):
 
 class Quintic(Named):
     """u - 0.08192 u^5 up to the knee at 5/4, where it reaches 1 with slope 0."""
+
+    strict = False
 
     def _distance(self, ops: Any, a: Array) -> Array:
         return ops.maximum(1.25 - a, 0.0) / 1.25
@@ -248,6 +252,8 @@ class Quintic(Named):
 
 class Sine(Named):
     """sin u up to the knee at pi/2."""
+
+    strict = False
 
     def _distance(self, ops: Any, a: Array) -> Array:
         """pi/2 - a, 0 from the knee on, with pi/2 = high + low in two numbers of a's precision.

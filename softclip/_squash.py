@@ -88,6 +88,8 @@ class Squash:
     inverse: Callable[[Array], Array] | None = None
     derivative: Callable[[Array], Array] | None = None
     name: str
+    strict = True
+    """Whether it increases everywhere, and not only up to a knee."""
 
     def __init__(
         self,
