@@ -140,7 +140,7 @@ def _check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
         if slope is not None and not _is_number(slope):
             msg = "slope must be None or 1 with one bound; got an array"
             raise ValueError(msg)
-    if slope is not None and not isinstance(g, Hinge) and g.slope is None:
+    if slope is not None and not isinstance(g, (Named, Hinge)) and g.slope is None:
         msg = f"slope={slope!r} needs the slope of g at its center: declare it, Squash(..., center=..., slope=...); g is {g!r}"
         raise ValueError(msg)
 

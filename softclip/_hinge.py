@@ -32,6 +32,11 @@ class Hinge(Squash):
             raise ValueError(msg)
         self.name = f"hinge({self.softness!r})"
 
+    @classmethod
+    def named(cls, name: str) -> Hinge:
+        """The hinge of that name, which is all that torch's compiler takes for a constant of it."""
+        return cls(float(name.removeprefix("hinge(").removesuffix(")")))
+
     def sigma(self, ops: Any, y: Array, c: Any) -> Array:  # type: ignore[override]
         """On (-1, 1), with y the distance from the centre, up to a quarter of the way between the ends.
 

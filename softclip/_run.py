@@ -49,7 +49,8 @@ class Standard:
         self.name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.")
         self._formats: dict[Any, Format] = {}
         for name in ("tanh", "asinh", "exp", "expm1", "log1p", "atan", "sin", "sqrt"):
-            setattr(self, name, getattr(xp, name))
+            if not hasattr(self, name):
+                setattr(self, name, getattr(xp, name))
 
     # Arrays and dtypes.
 

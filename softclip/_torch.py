@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import array_api_compat.torch
 import torch
+from torch.autograd import forward_ad
 
 from softclip import _form
 from softclip._format import FORMATS, Format
@@ -18,6 +20,8 @@ from softclip._run import INTEGERS, Standard, is_array
 from softclip._squash import Named, Squash
 
 Array = Any
+
+NUMBERS = (float, torch.SymFloat)
 
 
 class Torch(Standard):
@@ -40,7 +44,7 @@ class Torch(Standard):
         return isinstance(value, torch.Tensor)
 
     def beside(self, value: Any, x: Array, dtype: Any) -> Array:
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, *NUMBERS)):
             return torch.full((), value, dtype=dtype, device=x.device)
         return torch.as_tensor(value, dtype=dtype, device=x.device)
 
@@ -55,15 +59,33 @@ class Torch(Standard):
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if not self.tracing():
-            if quantity == "value" and isinstance(g, (Named, Hinge)) and not any(map(is_array, (low, high, slope))):
-                return Value.apply(x, g, format_, low, high, slope)
-            return self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x)
-        # Dynamo traces no cache and no fractions: numbers become 0-d tensors, and only the form is chosen by them.
+            return self.run_eagerly(quantity, g, x, format_, low, high, slope)
+        if isinstance(g, (Named, Hinge)) and not any(map(is_array, (low, high, slope))):
+            return _run_untraced(quantity, g.name, format_.name, x, low, high, slope)
+        return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
+
+    def run_eagerly(
+        self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
+    ) -> Array:
+        if quantity == "value" and isinstance(g, (Named, Hinge)) and not any(map(is_array, (low, high, slope))):
+            return Value.apply(x, g, format_, low, high, slope)
+        return self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x)
+
+    def run_on_arrays(
+        self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
+    ) -> Array:
+        """The quantity with numbers as 0-d tensors, for they may be symbols: only the form is chosen by them."""
         odd = isinstance(low, float) and isinstance(high, float) and low == -high
         dtype = self.dtype(format_)
-        low, high = (self.beside(v, x, dtype) if isinstance(v, float) else v for v in (low, high))
+        low, high = (self.beside(v, x, dtype) if isinstance(v, NUMBERS) else v for v in (low, high))
+        if isinstance(slope, torch.SymFloat):
+            slope = self.beside(slope, x, self.dtype(format_.computed_in))
         form, c = self.plan(quantity, g, format_, low, high, slope)
         return self.evaluate((_form.odd if form is _form.mixed and odd else form, c), g, format_, x)
+
+    def tanh(self, a: Array) -> Array:
+        # Exported, it may be run by another library's: onnxruntime's passes 1 by an ulp.
+        return torch.tanh(a).clamp(-1.0, 1.0) if self.tracing() else torch.tanh(a)
 
     def where(self, condition: Array, a: Any, b: Any) -> Array:
         return torch.where(condition, a, b)
@@ -75,10 +97,10 @@ class Torch(Standard):
         return -math.sqrt(0.5) * torch.special.ndtri(0.5 * t)
 
     def sigma(self, g: Named, u: Array) -> Array:
-        return _apply(g.name, "sigma", self.tracing(), False, u)
+        return _apply(g.name, "sigma", False, u)
 
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return _apply(g.name, "tail", self.tracing(), lifted, u)
+        return _apply(g.name, "tail", lifted, u)
 
     def quantile(self, g: Named, v: Array, near: Array, reach: _form.Scale) -> Array:
         if isinstance(reach.dropped, torch.Tensor):
@@ -88,7 +110,7 @@ class Torch(Standard):
             t = self.where(near < 1 / lift, small, near / part * lift) / reach.kept
         else:
             t = reach.measure(near)
-        return _apply(g.name, "quantile", self.tracing(), reach.lifted, v, t)
+        return _apply(g.name, "quantile", reach.lifted, v, t)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(torch.special, name)  # type: ignore[no-any-return]
@@ -106,6 +128,8 @@ class Detached(Torch):
         return a.clamp_min_(low).clamp_max_(high)  # vmap has no rule for clamp_
 
     def copysign(self, size: Any, a: Array) -> Array:
+        if self.tracing():
+            return super().copysign(size, a)  # ONNX has no copysign
         return torch.copysign(torch.full((), size, dtype=a.dtype, device=a.device), a)
 
     def affine(self, base: Any, scale: Any, r: Array) -> Array:
@@ -117,6 +141,13 @@ class Detached(Torch):
 
     def tail(self, g: Named, u: Array, lifted: bool) -> Array:
         return g.tail(self, u.abs(), self.lift(u) if lifted else 1.0)
+
+
+@contextlib.contextmanager
+def forward_mode_over(ctx: Any) -> Iterator[list[Array]]:
+    """What a jvp has saved, for use in it: torch calls a jvp with forward mode off, and so forward mode over it gives 0."""
+    with forward_ad._set_fwd_grad_enabled(True):
+        yield [forward_ad.unpack_dual(saved, level=0).primal for saved in ctx.saved_tensors]
 
 
 class Value(torch.autograd.Function):  # type: ignore[misc]
@@ -139,34 +170,54 @@ class Value(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
-        return Value.chain(ctx, gradient), None, None, None, None, None
+        return Value.chain(ctx, gradient, *ctx.saved_tensors), None, None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Array, *_: None) -> Array:
-        return Value.chain(ctx, tangent)
+        with forward_mode_over(ctx) as (x,):
+            return Value.chain(ctx, tangent, x)
 
     @staticmethod
-    def chain(ctx: Any, gradient: Array) -> Array:
+    def chain(ctx: Any, gradient: Array, x: Array) -> Array:
         """The gradient times the derivative, as one number before it is rounded to 16 bits."""
         g, format_, *numbers = ctx.call
         form, c = TORCH.plan("derivative", g, format_, *numbers)
         compute = TORCH.dtype(format_.computed_in)
-        x, gradient = (TORCH.cast(v, compute) for v in (*ctx.saved_tensors, gradient))
+        x, gradient = (TORCH.cast(v, compute) for v in (x, gradient))
         return TORCH.cast(gradient * form(TORCH, g, x, c), TORCH.dtype(format_))
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
-def _apply(name: str, kind: str, foreign: bool, lifted: bool, *inputs: Array) -> Array:
+def _run_untraced(
+    quantity: Quantity,
+    name: str,
+    format_name: str,
+    x: Array,
+    low: float | None,
+    high: float | None,
+    slope: float | None,
+) -> Array:
+    """What `Torch.run` does between numbers, which Dynamo passes by: it traces no cache and no fractions.
+
+    It passes strings and numbers, which is why g and the format come by their names.
+    """
+    g = NAMED[name] if name in NAMED else Hinge.named(name)
+    run = TORCH.run_on_arrays if any(isinstance(v, torch.SymFloat) for v in (low, high, slope)) else TORCH.run_eagerly
+    return run(quantity, g, x, FORMATS[format_name], low, high, slope)
+
+
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
+def _apply(name: str, kind: str, lifted: bool, *inputs: Array) -> Array:
     """Sigma, the tail of abs(u), or the quantile of a named g, with its derivative.
 
-    Dynamo passes this by and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can have no forward mode,
-    nor be differentiated inside a vmap. It passes strings and numbers, which is why g comes by its name.
+    Dynamo passes this by too, and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can have no
+    forward mode, nor be differentiated inside a vmap.
     """
-    return RULES[name, kind, foreign, lifted].apply(*inputs)
+    return RULES[name, kind, lifted].apply(*inputs)
 
 
-def _rule(name: str, kind: str, foreign: bool, lifted: bool) -> Any:
-    """The autograd.Function that `_apply` applies; `foreign` if it may be run by another runtime's operations."""
+def _rule(name: str, kind: str, lifted: bool) -> Any:
+    """The autograd.Function that `_apply` applies."""
     g = NAMED[name]
 
     class Rule(torch.autograd.Function):  # type: ignore[misc]
@@ -176,8 +227,7 @@ def _rule(name: str, kind: str, foreign: bool, lifted: bool) -> Any:
         def forward(*inputs: Array) -> Array:
             lift = TORCH.lift(inputs[0]) if lifted else 1.0
             if kind == "sigma":
-                sigma = g.sigma(TORCH, *inputs)
-                return sigma.clamp(-1.0, 1.0) if foreign else sigma  # onnxruntime's tanh passes 1 by an ulp
+                return g.sigma(TORCH, *inputs)
             if kind == "tail":
                 return g.tail(TORCH, inputs[0].abs(), lift)
             v, t = inputs
@@ -195,7 +245,8 @@ def _rule(name: str, kind: str, foreign: bool, lifted: bool) -> Any:
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Array) -> Array:
-            result = chain(tangents[-1], *ctx.saved_tensors)
+            with forward_mode_over(ctx) as (u,):
+                result = chain(tangents[-1], u)
             return result[-1] if kind == "quantile" else result
 
     def chain(gradient: Array, u: Array) -> Any:
@@ -211,9 +262,8 @@ def _rule(name: str, kind: str, foreign: bool, lifted: bool) -> Any:
 TORCH = Torch(array_api_compat.torch)
 DETACHED = Detached(array_api_compat.torch)
 RULES = {
-    (name, kind, foreign, lifted): _rule(name, kind, foreign, lifted)
+    (name, kind, lifted): _rule(name, kind, lifted)
     for name in NAMED
     for kind in ("sigma", "tail", "quantile")
-    for foreign in (False, True)
     for lifted in (False, True)
 }
