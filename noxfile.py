@@ -47,7 +47,8 @@ def tests(session: nox.Session) -> None:
     libraries = [a for a in session.posargs if a in LIBRARIES] or list(INSTALLED_BY_DEFAULT)
     packages = [package for library in libraries for package in LIBRARIES[library]]
     # An ordinary installation, not an editable one: the tests see what a user gets.
-    install(session, ".", *group("test", "demo"), "pytest-xdist", "tqdm", *packages)
+    groups = ["test", "demo", *(["test-torch"] if "torch" in libraries else [])]
+    install(session, ".", *group(*groups), "pytest-xdist", "tqdm", *packages)
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
 
@@ -72,6 +73,14 @@ def bench(session: nox.Session) -> None:
     """Time soft_clip beside a lone tanh and the formula as written: ratios within one run."""
     install(session, ".", "scipy", *LIBRARIES["torch"], *LIBRARIES["jax"])
     session.run("python", "benchmarks/bench.py", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Train the networks of docs/torch.md, print their tables and draw their pictures anew (a minute)."""
+    install(session, ".", *group("demo"), "tqdm", *LIBRARIES["torch"])
+    for name in ("torch_bounds", "torch_gradients"):
+        session.run("python", f"examples/{name}.py", "--output", "docs", *session.posargs)
 
 
 @nox.session

@@ -31,7 +31,7 @@ def arguments(
     squash = resolve(g, lib, x)
     _check_declared(quantity, squash)
     if _is_number(x_min) and _is_number(x_max) and _is_number(slope):
-        check = _check_call if lib.tracing() else _numbers
+        check = _check_call if lib.tracing() else numbers
         low, high, slope = check(squash, format_, x_min, x_max, slope)
     else:
         _check_kind(squash, x_min, x_max, slope)
@@ -91,7 +91,7 @@ def _check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) 
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
-def _numbers(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
+def numbers(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
     """The same rounded to the format, and checked again."""
     low, high, slope = _check_call(g, format_, x_min, x_max, slope)
     low, high = (None if v is None else format_.round(v) for v in (low, high))

@@ -12,6 +12,7 @@ import torch
 from torch.autograd import forward_ad
 
 from softclip import _form
+from softclip._arguments import numbers
 from softclip._format import FORMATS, Format
 from softclip._hinge import Hinge
 from softclip._named import NAMED
@@ -156,9 +157,7 @@ class Value(torch.autograd.Function):  # type: ignore[misc]
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(
-        *inputs: Any,
-    ) -> Array:  # torch binds the arguments on every call, in 20 microseconds if they have names
+    def forward(*inputs: Any) -> Array:  # with names for them torch takes 20 microseconds more, on every call
         x, g, format_, *numbers = inputs
         return DETACHED.evaluate(DETACHED.plan("value", g, format_, *numbers), g, format_, x)
 
@@ -202,8 +201,10 @@ def _run_untraced(
     It passes strings and numbers, which is why g and the format come by their names.
     """
     g = NAMED[name] if name in NAMED else Hinge.named(name)
-    run = TORCH.run_on_arrays if any(isinstance(v, torch.SymFloat) for v in (low, high, slope)) else TORCH.run_eagerly
-    return run(quantity, g, x, FORMATS[format_name], low, high, slope)
+    format_ = FORMATS[format_name]
+    if any(isinstance(v, torch.SymFloat) for v in (low, high, slope)):
+        return TORCH.run_on_arrays(quantity, g, x, format_, low, high, slope)
+    return TORCH.run_eagerly(quantity, g, x, format_, *numbers(g, format_, low, high, slope))
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]

@@ -18,17 +18,27 @@ import softclip
 from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 ROOT = Path(__file__).parent.parent
+ADAPTED = ("torch", "jax")
 PUBLIC = [name for name in softclip.__all__ if callable(getattr(softclip, name))]
 
 
 @pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(softclip.__path__, "softclip.")])
 def test_docstrings(name: str) -> None:
+    library = name.rpartition(".")[2].removeprefix("_")
+    if library in ADAPTED:
+        pytest.importorskip(library, reason=f"{name} is for it")
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_has_an_example_and_the_usual_sections(name: str) -> None:
-    text = inspect.getdoc(getattr(softclip, name)) or ""
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("softclip", name) for name in PUBLIC]
+    + [("softclip.torch", name) for name in ("SoftClipping", "SoftClipTransform", "soft_clip_grad_value_")],
+)
+def test_every_public_name_has_an_example_and_the_usual_sections(module: str, name: str) -> None:
+    if (library := module.rpartition(".")[2]) in ADAPTED:
+        pytest.importorskip(library, reason=f"{module} is for it")
+    text = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
     for section in ("Parameters", "Raises", "Examples"):
         assert re.search(rf"^{section}\n-+$", text, re.MULTILINE), f"{name} has no {section}"
     assert ">>> " in text
@@ -50,9 +60,9 @@ def test_the_function_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) ->
             np.testing.assert_array_equal(f(x, *bounds, "rational"), f(x, *bounds, "softsign"))
 
 
-def test_examples_in_readme() -> None:
-    """Blocks with prompts are compared, the others run; all share their names."""
-    name = "README.md"
+@pytest.mark.parametrize("name", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_examples_in_documents(name: str) -> None:
+    """Blocks with prompts are compared, the others run; all in a document share their names."""
     scope: dict[str, object] = {}
     for block in python_blocks(ROOT / name):
         if "torch" in block:

@@ -215,6 +215,15 @@ class TestCompiled:
             torch.testing.assert_close(run(x), layer(x), rtol=1e-6, atol=1e-6)
             run(x).sum().backward()
 
+    def test_bounds_are_rounded_to_the_dtype_of_x(self, compiled: Any) -> None:
+        """As in an eager call: the saturated value is the bound in bfloat16, and two that are one there are refused."""
+        x = torch.linspace(-40, 40, 81, dtype=torch.bfloat16)
+        for bounds in ((0.1, 0.7), (-0.1, 0.1), (-0.3, 0.0)):
+            f = function("tanh", bounds, None)
+            torch.testing.assert_close(compiled(f)(x), f(x), rtol=0, atol=0)
+        with pytest.raises(Exception, match="x_min must be less than x_max once rounded to bfloat16"):
+            compiled(lambda x: soft_clip(x, 1.0, 1.0001))(x)
+
     def test_quantities_other_than_the_value(self, compiled: Any) -> None:
         y = torch.linspace(-0.9, 2.9, 9)
         for f in (soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse):
