@@ -14,6 +14,11 @@ STRICT_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
+def name_of(g: Any) -> str:
+    """What a test of g is called: the same in every process, unlike the address in a function's repr."""
+    return str(getattr(g, "__name__", g))
+
+
 @dataclass(frozen=True)
 class Library:
     """One library, or one way of using it. `package` is what must be importable."""

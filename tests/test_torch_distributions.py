@@ -13,6 +13,7 @@ import oracle
 import pytest
 import scipy.integrate
 import scipy.special
+from libraries import name_of
 
 from softclip import NAMES, Squash, hinge
 
@@ -138,7 +139,7 @@ class TestAsATransform:
         with pytest.raises(ValueError, match="within the support"):
             D.TransformedDistribution(normal(), t, validate_args=True).log_prob(torch.tensor(7.0))
 
-    @pytest.mark.parametrize("g", [*NAMES, hinge(0.5), torch.tanh], ids=str)
+    @pytest.mark.parametrize("g", [*NAMES, hinge(0.5), torch.tanh], ids=name_of)
     def test_it_is_bijective_where_f_increases_everywhere(self, g: Any) -> None:
         assert SoftClipTransform(g=g).bijective == (g not in ("cubic", "quintic", "sine"))
 

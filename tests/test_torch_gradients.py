@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the gradients are torch's")
+from libraries import name_of
+
 from softclip import NAMES, hinge
 from softclip.torch import soft_clip_grad_value_
 
@@ -49,7 +51,7 @@ class TestValues:
         assert q.grad[:3].tolist() == [2.0, -2.0, 2.0]
         assert q.grad[3].isnan()
 
-    @pytest.mark.parametrize("g", [*NAMES, torch.tanh, hinge(0.01)], ids=str)
+    @pytest.mark.parametrize("g", [*NAMES, torch.tanh, hinge(0.01)], ids=name_of)
     def test_any_function(self, g: Any, foreach: bool | None) -> None:
         """Slope 1 at 0 (a hinge's is tanh(W / 4s), which is 1 here), odd, and never past torch's hard clip."""
         v = 0.08 * torch.arange(-100, 101)
