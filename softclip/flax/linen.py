@@ -1,0 +1,88 @@
+"""Soft clipping as a layer of Flax Linen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen
+
+from softclip._jax import as_layer
+from softclip._soft_clip import soft_clip
+
+__all__ = ["SoftClipping"]
+
+
+class SoftClipping(linen.Module):  # type: ignore[misc]
+    """Soft clipping as a layer: ``soft_clip(x, x_min, x_max, g, slope=slope)`` for every element.
+
+    Parameters
+    ----------
+    x_min, x_max : float, array_like or None
+        The bounds. Arrays and lists broadcast with the input, and are kept as tuples, so that the layer can be hashed.
+        One may be None if `g` is a `softclip.hinge`.
+    g : str, callable or Squash
+        As in `softclip.soft_clip`.
+    slope : float, array_like or None
+        None squashes all real numbers; a number makes it a smooth clip with this derivative in the middle of the range.
+    learnable : bool
+        True makes both bounds parameters of the collection "params", in float32, that begin as given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `softclip.flax.nnx.SoftClipping` does, when it is made.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from softclip.flax.linen import SoftClipping
+    >>> layer = SoftClipping(0.0, 6.0, "algebraic", slope=1.0, learnable=True)
+    >>> x = jnp.array([-jnp.inf, 3.0, jnp.inf])
+    >>> variables = layer.init(jax.random.key(0), x)
+    >>> variables["params"]
+    {'x_min': Array(0., dtype=float32), 'x_max': Array(6., dtype=float32)}
+    >>> layer.apply(variables, x)
+    Array([0., 3., 6.], dtype=float32)
+    """
+
+    x_min: Any = -1.0
+    x_max: Any = 1.0
+    g: Any = "sigmoid"
+    slope: Any = dataclasses.field(default=None, kw_only=True)
+    learnable: bool = dataclasses.field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        bounds, self.g = as_layer(self.x_min, self.x_max, self.g, self.slope)
+        for name, value in bounds.items():
+            setattr(self, name, _as_tuple(value))
+        super().__post_init__()
+
+    @linen.compact  # type: ignore[untyped-decorator]
+    def __call__(self, x: Any) -> Any:
+        """Clip x softly."""
+        bounds = {name: self._bound(name) for name in ("x_min", "x_max")}
+        return soft_clip(x, **bounds, g=self.g, slope=self.slope)
+
+    def _bound(self, name: str) -> Any:
+        value = getattr(self, name)
+        if not self.learnable or value is None:
+            return value
+        learned = self.param(name, lambda _: jnp.asarray(value, jnp.float32))
+        return jnp.asarray(learned)  # restored from bytes it is NumPy's
+
+
+def _as_tuple(value: Any) -> Any:
+    """An array that has values as nested tuples."""
+    if not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
+        return value
+    nested = np.asarray(value).tolist()
+
+    def frozen(part: Any) -> Any:
+        return tuple(map(frozen, part)) if isinstance(part, list) else part
+
+    return frozen(nested)
