@@ -47,7 +47,7 @@ def tests(session: nox.Session) -> None:
     libraries = [a for a in session.posargs if a in LIBRARIES] or list(INSTALLED_BY_DEFAULT)
     packages = [package for library in libraries for package in LIBRARIES[library]]
     # An ordinary installation, not an editable one: the tests see what a user gets.
-    groups = ["test", "demo", *(["test-torch"] if "torch" in libraries else [])]
+    groups = ["test", "demo", *(f"test-{library}" for library in ("torch", "jax") if library in libraries)]
     install(session, ".", *group(*groups), "pytest-xdist", "tqdm", *packages)
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
@@ -89,6 +89,13 @@ def numerics(session: nox.Session) -> None:
     peers = [*LIBRARIES["torch"], *LIBRARIES["jax"], "activations-plus", "skrub"]
     install(session, ".", *group("test"), "tqdm", *peers)
     session.run("python", "benchmarks/numerics.py", *session.posargs)
+
+
+@nox.session
+def paper(session: nox.Session) -> None:
+    """Try the claims of arXiv:2406.16640 and write docs/paper.md (minutes)."""
+    install(session, ".", *group("demo", "test-jax"), "tqdm", *LIBRARIES["jax"])
+    session.run("python", "benchmarks/paper.py", *session.posargs)
 
 
 @nox.session

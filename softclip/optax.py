@@ -58,8 +58,8 @@ def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
     >>> scheme = optax.chain(optax.sgd(0.1), soft_clip(0.5))
     >>> params = {"w": jnp.zeros(3)}
     >>> updates, _ = scheme.update({"w": jnp.array([0.01, -5.0, 1e6])}, scheme.init(params))
-    >>> updates["w"]
-    Array([-0.000998 ,  0.25     , -0.4999975], dtype=float32)
+    >>> [f"{update:.4f}" for update in updates["w"]]
+    ['-0.0010', '0.2500', '-0.5000']
     """
     if not callable(bound) and not isinstance(bound, jax.Array):
         bound = as_number("bound", bound)

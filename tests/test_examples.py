@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib
 import inspect
@@ -9,6 +10,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +20,41 @@ import softclip
 from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 ROOT = Path(__file__).parent.parent
-ADAPTED = ("torch", "jax")
+ADAPTED = ("torch", "jax", "flax", "optax")
 PUBLIC = [name for name in softclip.__all__ if callable(getattr(softclip, name))]
 
 
-@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(softclip.__path__, "softclip.")])
-def test_docstrings(name: str) -> None:
-    library = name.rpartition(".")[2].removeprefix("_")
+@pytest.fixture(autouse=True)
+def as_a_user_has_it() -> Iterator[None]:
+    """JAX without what conftest asks of it."""
+    with contextlib.ExitStack() as stack:
+        if "jax" in sys.modules:
+            jax = sys.modules["jax"]
+            stack.enter_context(jax.enable_x64(False))
+            stack.enter_context(jax.numpy_dtype_promotion("standard"))
+        yield
+
+
+def skip_without_its_library(module: str) -> None:
+    library = module.split(".")[1].removeprefix("_") if "." in module else ""
     if library in ADAPTED:
-        pytest.importorskip(library, reason=f"{name} is for it")
+        pytest.importorskip(library, reason=f"{module} is for it")
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.walk_packages(softclip.__path__, "softclip.")])
+def test_docstrings(name: str) -> None:
+    skip_without_its_library(name)
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 @pytest.mark.parametrize(
     ("module", "name"),
     [("softclip", name) for name in PUBLIC]
-    + [("softclip.torch", name) for name in ("SoftClipping", "SoftClipTransform", "soft_clip_grad_value_")],
+    + [("softclip.torch", name) for name in ("SoftClipping", "SoftClipTransform", "soft_clip_grad_value_")]
+    + [("softclip.flax.nnx", "SoftClipping"), ("softclip.flax.linen", "SoftClipping"), ("softclip.optax", "soft_clip")],
 )
 def test_every_public_name_has_an_example_and_the_usual_sections(module: str, name: str) -> None:
-    if (library := module.rpartition(".")[2]) in ADAPTED:
-        pytest.importorskip(library, reason=f"{module} is for it")
+    skip_without_its_library(module)
     text = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
     for section in ("Parameters", "Raises", "Examples"):
         assert re.search(rf"^{section}\n-+$", text, re.MULTILINE), f"{name} has no {section}"
@@ -65,8 +82,9 @@ def test_examples_in_documents(name: str) -> None:
     """Blocks with prompts are compared, the others run; all in a document share their names."""
     scope: dict[str, object] = {}
     for block in python_blocks(ROOT / name):
-        if "torch" in block:
-            pytest.importorskip("torch", reason="the rest of the document shows torch")
+        for library in ADAPTED:
+            if f"import {library}" in block or f"from {library}" in block:
+                pytest.importorskip(library, reason=f"the rest of the document shows {library}")
         if ">>> " in block:
             example = doctest.DocTestParser().get_doctest(block, scope, name, name, 0)
             assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0

@@ -80,7 +80,7 @@ class TestSchedules:
             with jax.numpy_dtype_promotion("standard"):  # of optax's schedules
                 y, state = transformation.update(jnp.asarray(np.inf), state)
             found.append(float(y))
-        np.testing.assert_allclose(found, [1.0, 1.0, 1.0, 0.1], rtol=1e-6)
+        np.testing.assert_allclose(found, [1.0, 1.0, 0.1, 0.1], rtol=1e-6)
         assert int(state.count) == 4
 
     def test_a_number_has_no_state(self) -> None:
