@@ -180,10 +180,11 @@ class Value(torch.autograd.Function):  # type: ignore[misc]
     def chain(ctx: Any, gradient: Array, x: Array) -> Array:
         """The gradient times the derivative, as one number before it is rounded to 16 bits."""
         g, format_, *numbers = ctx.call
-        form, c = TORCH.plan("derivative", g, format_, *numbers)
-        compute = TORCH.dtype(format_.computed_in)
-        x, gradient = (TORCH.cast(v, compute) for v in (x, gradient))
-        return TORCH.cast(gradient * form(TORCH, g, x, c), TORCH.dtype(format_))
+        ops = TORCH if torch.is_grad_enabled() else DETACHED  # of the usual backward pass no derivative is taken
+        form, c = ops.plan("derivative", g, format_, *numbers)
+        compute = ops.dtype(format_.computed_in)
+        x, gradient = (ops.cast(v, compute) for v in (x, gradient))
+        return ops.cast(gradient * form(ops, g, x, c), ops.dtype(format_))
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
