@@ -10,8 +10,23 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from softclip import NAMES, hinge
+
 STRICT_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+CALLS: dict[str, tuple[tuple[float, float], float | None]] = {
+    "-b to b": ((-2.0, 2.0), None),
+    "0 to b": ((0.0, 6.0), None),
+    "between": ((-1.0, 3.0), None),
+    "slope": ((-1.0, 3.0), 1.0),
+}
+"""Bounds and slope: one call for each way in which f is put together."""
+
+HINGE = hinge(0.25)
+ALL = (*NAMES, HINGE)
+"""Every g of the package."""
 
 
 def name_of(g: Any) -> str:

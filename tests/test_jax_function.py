@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from libraries import name_of
+from libraries import ALL, CALLS, name_of
 
-from softclip import NAMES, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 jax = pytest.importorskip("jax", reason="JAX's own ways of running a function")
 import jax.numpy as jnp
@@ -22,13 +22,6 @@ import jax.numpy as jnp
 pytestmark = pytest.mark.needs("jax")
 
 ROOT = Path(__file__).parent.parent
-ALL = [*NAMES, hinge(0.25)]
-CALLS = {
-    "-b to b": ((-2.0, 2.0), None),
-    "0 to b": ((0.0, 6.0), None),
-    "between": ((-1.0, 3.0), None),
-    "slope": ((-1.0, 3.0), 1.0),
-}
 gs = pytest.mark.parametrize("g", ALL, ids=name_of)
 calls = pytest.mark.parametrize(("bounds", "slope"), CALLS.values(), ids=CALLS)
 X = np.array([-2.3, -0.4, 0.1, 1.7])

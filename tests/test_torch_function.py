@@ -11,21 +11,15 @@ from typing import Any, Self
 import numpy as np
 import oracle
 import pytest
+import two_ranks
+from libraries import ALL, CALLS, HINGE
 
-from softclip import NAMES, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip import hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 torch = pytest.importorskip("torch", reason="torch's own ways of running a function")
 
 pytestmark = pytest.mark.needs("torch")
 
-HINGE = hinge(0.25)
-ALL = [*NAMES, HINGE]
-CALLS = {
-    "-b to b": ((-2.0, 2.0), None),
-    "0 to b": ((0.0, 6.0), None),
-    "between": ((-1.0, 3.0), None),
-    "slope": ((-1.0, 3.0), 1.0),
-}
 gs = pytest.mark.parametrize("g", ALL, ids=str)
 calls = pytest.mark.parametrize(("bounds", "slope"), CALLS.values(), ids=CALLS)
 
@@ -313,42 +307,11 @@ class TestTensorsWithoutValues:
             soft_clip(x, *bounds, g, slope=slope).sum().backward()
 
 
-def _on_two_ranks(rank: int, folder: str) -> None:
-    import torch.distributed as dist
-    from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
-    from torch.distributed.tensor.debug import CommDebugMode
-
-    dist.init_process_group("gloo", rank=rank, world_size=2, init_method=f"file://{folder}/meeting")
-    mesh = init_device_mesh("cpu", (2,))
-    x = torch.linspace(-9, 9, 24, dtype=torch.float64).reshape(8, 3)
-    arrays = tuple(torch.tensor(b, dtype=torch.float64) for b in ([0.0, -1.0, -2.0], [1.0, 2.0, 3.0]))
-    problems = []
-    for g, (bounds, slope) in itertools.product(ALL, [*CALLS.values(), (arrays, None)]):
-        spread = distribute_tensor(x, mesh, [Shard(0)]).requires_grad_()
-        given = bounds if bounds is not arrays else tuple(distribute_tensor(b, mesh, [Replicate()]) for b in bounds)
-        with CommDebugMode() as collectives:
-            y = soft_clip(spread, *given, g, slope=slope)
-            (gradient,) = torch.autograd.grad(y, spread, torch.ones_like(y))
-        whole = x.clone().requires_grad_()
-        want = soft_clip(whole, *bounds, g, slope=slope)
-        (want_gradient,) = torch.autograd.grad(want, whole, torch.ones_like(want))
-        good = (
-            collectives.get_total_counts() == 0
-            and y.placements == gradient.placements == (Shard(0),)
-            and torch.equal(y.full_tensor(), want)
-            and torch.equal(gradient.full_tensor(), want_gradient)
-        )
-        if not good:
-            problems.append(f"{g} {bounds} {slope}: {collectives.get_total_counts()} collectives, {y.placements}")
-    dist.destroy_process_group()
-    Path(folder, f"rank{rank}").write_text("\n".join(problems) or "good")
-
-
 def test_distributed_tensors_need_no_collective(tmp_path: Path) -> None:
     """Over two processes: the parts are clipped where they lie, forward and backward."""
     if not torch.distributed.is_available():
         pytest.skip("this build of torch has no torch.distributed")
-    torch.multiprocessing.spawn(_on_two_ranks, args=(str(tmp_path),), nprocs=2)
+    torch.multiprocessing.spawn(two_ranks.clip, args=(str(tmp_path),), nprocs=2)
     assert [(tmp_path / f"rank{rank}").read_text() for rank in (0, 1)] == ["good", "good"]
 
 

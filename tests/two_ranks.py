@@ -1,0 +1,43 @@
+"""Soft clipping of torch's DTensor over two processes, in a file of its own for the processes to import."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from libraries import ALL, CALLS
+
+from softclip import soft_clip
+
+
+def clip(rank: int, folder: str) -> None:
+    """What rank 0 or 1 does; it writes what is wrong into a file of the folder."""
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
+    from torch.distributed.tensor.debug import CommDebugMode
+
+    dist.init_process_group("gloo", rank=rank, world_size=2, init_method=f"file://{folder}/meeting")
+    mesh = init_device_mesh("cpu", (2,))
+    x = torch.linspace(-9, 9, 24, dtype=torch.float64).reshape(8, 3)
+    arrays = tuple(torch.tensor(b, dtype=torch.float64) for b in ([0.0, -1.0, -2.0], [1.0, 2.0, 3.0]))
+    problems = []
+    for g, (bounds, slope) in itertools.product(ALL, [*CALLS.values(), (arrays, None)]):
+        spread = distribute_tensor(x, mesh, [Shard(0)]).requires_grad_()
+        given = bounds if bounds is not arrays else tuple(distribute_tensor(b, mesh, [Replicate()]) for b in bounds)
+        with CommDebugMode() as collectives:
+            y = soft_clip(spread, *given, g, slope=slope)
+            (gradient,) = torch.autograd.grad(y, spread, torch.ones_like(y))
+        whole = x.clone().requires_grad_()
+        want = soft_clip(whole, *bounds, g, slope=slope)
+        (want_gradient,) = torch.autograd.grad(want, whole, torch.ones_like(want))
+        good = (
+            collectives.get_total_counts() == 0
+            and y.placements == gradient.placements == (Shard(0),)
+            and torch.equal(y.full_tensor(), want)
+            and torch.equal(gradient.full_tensor(), want_gradient)
+        )
+        if not good:
+            problems.append(f"{g} {bounds} {slope}: {collectives.get_total_counts()} collectives, {y.placements}")
+    dist.destroy_process_group()
+    Path(folder, f"rank{rank}").write_text("\n".join(problems) or "good")
