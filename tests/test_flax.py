@@ -127,7 +127,7 @@ class TestNnx:
         fixed = SoftClipping(*PER_CHANNEL)
         assert sorted(nnx.state(fixed, Bound)) == ["x_max", "x_min"]
         assert not jax.tree.leaves(nnx.state(fixed, nnx.Param))
-        learned = SoftClipping(0.0, PER_CHANNEL[1], learnable=True)
+        learned = SoftClipping(0.0, PER_CHANNEL[1], slope=1.0, learnable=True)
         assert sorted(nnx.state(learned, nnx.Param)) == ["x_max", "x_min"]
         assert nnx.state(learned, nnx.Param)["x_min"][...].dtype == jnp.float32
 
