@@ -47,7 +47,11 @@ def tests(session: nox.Session) -> None:
     libraries = [a for a in session.posargs if a in LIBRARIES] or list(INSTALLED_BY_DEFAULT)
     packages = [package for library in libraries for package in LIBRARIES[library]]
     # An ordinary installation, not an editable one: the tests see what a user gets.
-    groups = ["test", "demo", *(f"test-{library}" for library in ("torch", "jax") if library in libraries)]
+    groups = [
+        "test",
+        "demo",
+        *(f"test-{library}" for library in ("numpy", "torch", "jax", "dask") if library in libraries),
+    ]
     install(session, ".", *group(*groups), "pytest-xdist", "tqdm", *packages)
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
@@ -77,10 +81,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Train the networks of docs/torch.md, print their tables and draw their pictures anew (a minute)."""
-    install(session, ".", *group("demo"), "tqdm", *LIBRARIES["torch"])
-    for name in ("torch_bounds", "torch_gradients"):
-        session.run("python", f"examples/{name}.py", "--output", "docs", *session.posargs)
+    """Train the models of docs/torch.md and docs/tables.md, print their tables and draw their pictures anew (minutes)."""
+    install(session, ".", *group("demo"), *LIBRARIES["torch"])
+    for name in ("torch_bounds", "torch_gradients", "sklearn_outliers"):
+        session.run("python", f"examples/{name}.py", "--output", "docs")
 
 
 @nox.session

@@ -86,9 +86,9 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         self.slope = slope
         self.quantile_range = quantile_range
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the bounds of each column; y is not looked at."""
-        X = self._validate(X, reset=True)  # noqa: N806
+        X = self._validate(X, reset=True)
         xp, _, device = get_namespace_and_device(X)
         low, high = self._quantiles(X)
         given = [
@@ -117,7 +117,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         soft_clip(X[:1, :], *self._bounds(X)[:2], self.g, slope=self.slope)  # what it refuses is refused here
         return self
 
-    def transform(self, X: Any) -> Any:  # noqa: N803
+    def transform(self, X: Any) -> Any:
         """Clip each column softly to its bounds.
 
         Parameters
@@ -131,10 +131,10 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
             In [x_min_, x_max_].
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)  # noqa: N806
+        X = self._validate(X, reset=False)
         return self._apply(soft_clip, X)
 
-    def inverse_transform(self, X: Any) -> Any:  # noqa: N803
+    def inverse_transform(self, X: Any) -> Any:
         """Take it back: what `transform` would give X for.
 
         Parameters
@@ -149,28 +149,28 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         """
         check_is_fitted(self)
         xp, *_ = get_namespace_and_device(X)
-        X = check_array(X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, input_name="X")  # noqa: N806
+        X = check_array(X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, input_name="X")
         return self._apply(soft_clip_inverse, X)
 
-    def _apply(self, f: Any, X: Any) -> Any:  # noqa: N803
+    def _apply(self, f: Any, X: Any) -> Any:
         check_same_namespace(X, self, attribute="x_min_", method="transform")
         low, high, unknown = self._bounds(X)
         xp, *_ = get_namespace_and_device(X)
         y = f(X, low, high, self.g, slope=self.slope)
         return xp.where(unknown, xp.asarray(xp.nan, dtype=y.dtype), y) if bool(xp.any(unknown)) else y
 
-    def _bounds(self, X: Any) -> tuple[Any, Any, Any]:  # noqa: N803
+    def _bounds(self, X: Any) -> tuple[Any, Any, Any]:
         """The bounds in X's dtype, 0 and 1 where there are none, and where that is."""
         xp, *_ = get_namespace_and_device(X)
         unknown = xp.isnan(self.x_min_) | xp.isnan(self.x_max_)
         low, high = (xp.astype(bound, X.dtype) for bound in (self.x_min_, self.x_max_))
         return xp.where(unknown, xp.zeros_like(low), low), xp.where(unknown, xp.ones_like(high), high), unknown
 
-    def _validate(self, X: Any, *, reset: bool) -> Any:  # noqa: N803
+    def _validate(self, X: Any, *, reset: bool) -> Any:
         xp, *_ = get_namespace_and_device(X)
         return validate_data(self, X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, reset=reset)
 
-    def _quantiles(self, X: Any) -> tuple[Any, Any]:  # noqa: N803
+    def _quantiles(self, X: Any) -> tuple[Any, Any]:
         """The two quantiles of the finite values of each column, or what stands in for them (Notes)."""
         first, last = self.quantile_range
         if not 0 <= first < last <= 100:

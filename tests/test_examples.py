@@ -20,7 +20,7 @@ import softclip
 from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 ROOT = Path(__file__).parent.parent
-ADAPTED = ("torch", "jax", "flax", "optax")
+ADAPTED = ("torch", "jax", "flax", "optax", "sklearn", "dask", "xarray")
 PUBLIC = [name for name in softclip.__all__ if callable(getattr(softclip, name))]
 
 
@@ -51,7 +51,12 @@ def test_docstrings(name: str) -> None:
     ("module", "name"),
     [("softclip", name) for name in PUBLIC]
     + [("softclip.torch", name) for name in ("SoftClipping", "SoftClipTransform", "soft_clip_grad_value_")]
-    + [("softclip.flax.nnx", "SoftClipping"), ("softclip.flax.linen", "SoftClipping"), ("softclip.optax", "soft_clip")],
+    + [
+        ("softclip.flax.nnx", "SoftClipping"),
+        ("softclip.flax.linen", "SoftClipping"),
+        ("softclip.optax", "soft_clip"),
+        ("softclip.sklearn", "SoftClipper"),
+    ],
 )
 def test_every_public_name_has_an_example_and_the_usual_sections(module: str, name: str) -> None:
     skip_without_its_library(module)

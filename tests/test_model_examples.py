@@ -1,4 +1,4 @@
-"""The examples of docs/torch.md: the tables there are what the scripts print today, and say what the page says."""
+"""The examples that train: the tables in the docs are what the scripts print today, and say what the pages say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-pytestmark = pytest.mark.needs("torch")
+torch = pytest.mark.needs("torch")
 
 
 def run(name: str, tmp_path: Path, *arguments: str) -> list[str]:
@@ -28,7 +28,7 @@ def run(name: str, tmp_path: Path, *arguments: str) -> list[str]:
 
 
 def in_the_docs(name: str) -> list[str]:
-    text = (ROOT / "docs" / "torch.md").read_text()
+    text = "".join(path.read_text() for path in ROOT.glob("docs/*.md"))
     (table,) = re.findall(rf"^<!-- examples/{name}\.py -->\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return table.splitlines()
 
@@ -37,6 +37,7 @@ def numbers(line: str) -> list[float]:
     return [float(n) for n in re.findall(r"(\d+\.\d+)", line)]
 
 
+@torch
 def test_the_table_of_bounds(tmp_path: Path) -> None:
     """Trained anew: the losses to 5 %, as other processors round otherwise."""
     printed, shown = run("torch_bounds", tmp_path), in_the_docs("torch_bounds")
@@ -55,6 +56,7 @@ def test_the_table_of_bounds(tmp_path: Path) -> None:
     assert rows["soft_clip, sigmoid"][0] == pytest.approx(rows["formula, sigmoid"][0], rel=0.05)
 
 
+@torch
 def test_the_table_of_gradients(tmp_path: Path) -> None:
     """Trained anew: the accuracies to 10 points, of a run that diverges to 20."""
     printed, shown = run("torch_gradients", tmp_path), in_the_docs("torch_gradients")
@@ -69,6 +71,19 @@ def test_the_table_of_gradients(tmp_path: Path) -> None:
         assert (tied > 5) == name.startswith("clip_grad_value_")
 
 
+@torch
 def test_options(tmp_path: Path) -> None:
     for name in ("torch_bounds", "torch_gradients"):
         assert len(run(name, tmp_path, "--epochs", "1", "--seeds", "1")) >= 6
+
+
+@pytest.mark.needs("numpy")
+def test_the_table_of_outliers(tmp_path: Path) -> None:
+    """Trained anew: log losses to 0.02, accuracies to a point, as other processors round otherwise."""
+    printed, shown = run("sklearn_outliers", tmp_path), in_the_docs("sklearn_outliers")
+    assert printed[0] == shown[0]
+    for now, then in zip(printed[1:], shown[1:], strict=True):
+        assert now[:51] == then[:51]
+        (loss, _, accuracy), (loss_then, _, accuracy_then) = numbers(now[51:]), numbers(then[51:])
+        assert abs(loss - loss_then) < 0.02
+        assert abs(accuracy - accuracy_then) < 1
