@@ -91,6 +91,7 @@ def draw(path: Path, found: dict[tuple[str, str], Any]) -> None:
         right.bar(places + shift, [loss.mean() for loss in losses], 0.4, yerr=errors, label=model)
     right.set(title="log loss, held out", xticks=places)
     right.set_xticklabels([step.replace(", ", ",\n").replace(" at", "\nat") for step in STEPS], fontsize=8)
+    right.margins(y=0.3)
     right.legend()
     figure.savefig(path, dpi=110)
 
