@@ -169,6 +169,7 @@ class TestTables:
         X = np.arange(60).reshape(20, 3).astype(dtype)
         clipper = SoftClipper().fit(X)
         y = clipper.transform(X)
+        assert np.dtype(result).name in clipper.__sklearn_tags__().transformer_tags.preserves_dtype
         assert y.dtype == clipper.x_min_.dtype == clipper.inverse_transform(y).dtype == result
 
     @pytest.mark.parametrize("library", ["pandas", "polars"])
