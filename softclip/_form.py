@@ -207,14 +207,14 @@ def _density(ops: Any, g: Squash, x: Array, c: Any) -> Array:
     if isinstance(g, Hinge):
         return g.density(ops, distances(ops, x, c)[1], c, lift)
     u = position(x, c)
-    return g.density(ops, ops.abs(u), lift) if isinstance(g, Named) else g.derivative(u)  # type: ignore[misc]
+    return g.density(ops, ops.abs(u), lift) if isinstance(g, Named) else ops.call(g.derivative, u)
 
 
 def _log_density(ops: Any, g: Squash, x: Array, c: Any) -> Array:
     if isinstance(g, Hinge):
         return g.log_density(ops, distances(ops, x, c)[1], c)
     u = position(x, c)
-    return g.log_density(ops, ops.abs(u)) if isinstance(g, Named) else ops.log(g.derivative(u))  # type: ignore[misc]
+    return g.log_density(ops, ops.abs(u)) if isinstance(g, Named) else ops.log(ops.call(g.derivative, u))
 
 
 def corner_derivative(ops: Any, g: Hinge, x: Array, c: OneSided) -> Array:
@@ -240,7 +240,7 @@ def declared_inverse(ops: Any, g: Squash, y: Array, c: Frame) -> Array:
     t = half * (near / c.half)
     p = ops.where(side < 0, g.low + t, g.high - t)
     p = ops.where(v < 0.5, middle + ops.copysign(half * v, side), p) if g.symmetric else p
-    u = g.inverse(ops.where(near > 0, p, middle))  # type: ignore[misc]
+    u = ops.call(g.inverse, ops.where(near > 0, p, middle))
     return place(u + ops.copysign(_edge(ops, near), side), c)
 
 

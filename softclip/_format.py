@@ -39,6 +39,13 @@ class Format:
         return math.ldexp(1.0, self.smallest - self.digits + 1)
 
     @property
+    def half_pi(self) -> tuple[float, float]:
+        """pi/2 in two parts of a precision computed in."""
+        if self.digits == 53:
+            return math.pi / 2, 6.123233995736766e-17
+        return 1.57079637050628662109375, -4.371139000186241e-08
+
+    @property
     def computed_in(self) -> Format:
         return FORMATS["float32"] if self.digits < 24 else self
 

@@ -260,7 +260,7 @@ class Sine(Named):
 
         The maximum stands between the two so that XLA does not fold them into one.
         """
-        high, low = ops.half_pi(a)
+        high, low = ops.format(a).half_pi
         return ops.maximum(high - a, -low) + low
 
     def sigma(self, ops: Any, u: Array) -> Array:

@@ -2,7 +2,7 @@
 
 `Standard` does it with the Array API standard alone, for any library that follows it; a subclass says what one library
 does differently: which functions it has under its own names, how it is told a derivative, how it evaluates a large
-array. Torch and JAX have theirs in files of their own. To add a library, write its subclass and enter it in `_LIBRARIES`.
+array. NumPy, torch and JAX have theirs in files of their own. To add a library, write its subclass and enter it in `_LIBRARIES`.
 
 Everything but `run` is the operations ``ops`` in which `softclip._squash` and `softclip._form` are written. ``minimum``,
 ``maximum`` and ``abs`` there are made of ``where`` wherever a library differentiates, so that the derivative at a tie
@@ -129,15 +129,13 @@ class Standard:
         """``base + scale * r``, where r is a new array that nobody else holds; base None is 0."""
         return scale * r if base is None else base + scale * r
 
-    def half_pi(self, a: Array) -> tuple[float, float]:
-        """pi/2 in two parts of a's precision."""
-        if self.format(a).name == "float64":
-            return math.pi / 2, 6.123233995736766e-17
-        return 1.57079637050628662109375, -4.371139000186241e-08
-
     def log(self, a: Array) -> Array:
         """The logarithm; -inf at 0, whose gradient is 0 there and not NaN."""
         return self.where(a == 0, -math.inf, self.xp.log(self.where(a == 0, 1.0, a)))
+
+    def call(self, fn: Callable[[Array], Array], u: Array) -> Array:
+        """A function that is not the package's."""
+        return fn(u)
 
     def erf(self, a: Array) -> Array:
         return self._special("erf")(a)
@@ -195,81 +193,6 @@ class Standard:
     def evaluate(self, plan: tuple[Form, Any], g: Squash, format_: Format, x: Array) -> Array:
         form, c = plan
         return self.cast(form(self, g, self.cast(x, self.dtype(format_.computed_in)), c), self.dtype(format_))
-
-
-class NumPy(Standard):
-    name = "numpy"
-    autodiff = False
-    block_bytes = 2**16
-    """What is worked on at a time: temporaries stay in the cache, and below the size for which malloc maps fresh pages."""
-
-    def __init__(self, xp: Any) -> None:
-        super().__init__(xp)
-        for name in ("abs", "minimum", "maximum", "copysign", "where", "log"):
-            setattr(self, name, getattr(np, name))
-        self._dtypes: dict[Format, np.dtype[Any]] = {}
-
-    def dtype(self, format_: Format) -> Any:
-        if format_ not in self._dtypes:
-            # "bfloat16" is known once ml_dtypes, its only source, is imported.
-            self._dtypes[format_] = np.dtype(format_.name)
-        return self._dtypes[format_]
-
-    def owns(self, value: Array) -> bool:
-        return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
-
-    def device(self, x: Array) -> Any:
-        return None
-
-    def cast(self, x: Array, dtype: Any) -> Array:
-        return np.asarray(x, dtype=dtype)
-
-    def clip(self, a: Array, low: Any, high: Any) -> Array:
-        return a.clip(low, high, out=a) if isinstance(a, np.ndarray) else np.clip(a, low, high)
-
-    def cut(self, u: Array, limit: float) -> Array:
-        return np.minimum(np.maximum(u, -limit), limit)
-
-    def affine(self, base: Any, scale: Any, r: Array) -> Array:
-        if not isinstance(r, np.ndarray) or is_array(scale) or is_array(base):
-            return super().affine(base, scale, r)
-        r *= scale
-        if base is not None:
-            r += base
-        return r
-
-    def _special(self, name: str) -> Callable[[Array], Array]:
-        try:
-            return getattr(importlib.import_module("scipy.special"), name)  # type: ignore[no-any-return]
-        except ImportError as error:
-            msg = f'g="erf" on NumPy arrays needs SciPy, which has {name}: pip install scipy'
-            raise ImportError(msg) from error
-
-    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        arrays = [v for v in (low, high, slope) if is_array(v)]
-        with np.errstate(all="ignore"):
-            plan = None if arrays else self.plan(quantity, g, format_, low, high, slope)
-            size = math.prod(np.broadcast_shapes(x.shape, *(v.shape for v in arrays))) if arrays else x.size
-            block = self.block_bytes // self.dtype(format_.computed_in).itemsize
-            if size <= block:
-                return np.asarray(
-                    self.evaluate(plan or self.plan(quantity, g, format_, low, high, slope), g, format_, x)
-                )
-            dtype = self.dtype(format_)
-            with np.nditer(  # type: ignore[call-overload]
-                [x, *arrays, None],
-                flags=["external_loop", "buffered", "delay_bufalloc"],
-                op_flags=[["readonly"]] * (1 + len(arrays)) + [["writeonly", "allocate", "no_subtype"]],
-                op_dtypes=[dtype] * (2 + len(arrays)),
-                casting="unsafe",
-                buffersize=block,
-            ) as blocks:
-                blocks.reset()
-                for x_block, *array_blocks, y in blocks:
-                    given = iter(array_blocks)
-                    bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
-                    y[...] = self.evaluate(plan or self.plan(quantity, g, format_, *bounds), g, format_, x_block)
-                return blocks.operands[-1]
 
 
 class CuPy(Standard):
@@ -335,7 +258,7 @@ def _run_chunk(
     return library(x).run(quantity, g, x, format_, *constants)
 
 
-_LIBRARIES: dict[str, type[Standard]] = {"numpy": NumPy, "cupy": CuPy, "dask": Dask}
+_LIBRARIES: dict[str, type[Standard]] = {"cupy": CuPy, "dask": Dask}
 _by_type: dict[type, Standard] = {}
 _by_name: dict[str, Standard] = {}
 
@@ -353,6 +276,10 @@ def library(x: Any) -> Standard:
 
 def _load(xp: Any) -> Standard:
     name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.").partition(".")[0]
+    if name == "numpy":
+        from softclip._numpy import NUMPY
+
+        return NUMPY
     # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
     if name == "torch":
         from softclip._torch import TORCH

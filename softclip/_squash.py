@@ -123,7 +123,7 @@ class Squash:
             raise ValueError(msg)
 
     def sigma(self, ops: Any, u: Array) -> Array:
-        return self.fn(u)
+        return ops.call(self.fn, u)
 
     @property
     def symmetric(self) -> bool:

@@ -1,0 +1,173 @@
+"""How NumPy runs an expression: between number bounds a program, block by block, without making arrays on the way."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import array_api_compat.numpy
+import numpy as np
+
+from softclip._format import Format
+from softclip._plan import Quantity
+from softclip._program import Operation, number_program
+from softclip._run import Standard, is_array
+from softclip._squash import Squash
+
+Array = Any
+
+
+class Step(NamedTuple):
+    """An operation, the slots of its one to three operands, and that of its result."""
+
+    function: Callable[..., Array]
+    a: int
+    b: int | None
+    c: int | None
+    slot: int
+
+
+class Steps(NamedTuple):
+    """A `softclip._program.Program` in NumPy's functions."""
+
+    steps: tuple[Step, ...]
+    slots: tuple[Array | None, ...]
+    """What is in them at first: constants after those that are filled. x comes into the first, the result into the last."""
+    compute: np.dtype[Any]
+    dtype: np.dtype[Any]
+
+    def run(self, slots: list[Array | None]) -> Array:
+        for function, a, b, c, slot in self.steps:  # f(*[slots[i] for i in ...]) takes three times as long
+            if b is None:
+                slots[slot] = function(slots[a], out=slots[slot])
+            elif c is None:
+                slots[slot] = function(slots[a], slots[b], out=slots[slot])
+            else:
+                slots[slot] = function(slots[a], slots[b], slots[c], out=slots[slot])
+        return slots[-1]
+
+
+class NumPy(Standard):
+    name = "numpy"
+    autodiff = False
+    block_bytes = 2**17
+    """What is worked on at a time: x, the result and the two to four slots of a program stay in the cache."""
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        for name in ("abs", "minimum", "maximum", "copysign", "where", "log"):
+            setattr(self, name, getattr(np, name))
+        self._dtypes: dict[Format, np.dtype[Any]] = {}
+        self.steps = functools.lru_cache(maxsize=1024)(self._steps)
+
+    def dtype(self, format_: Format) -> Any:
+        if format_ not in self._dtypes:
+            # "bfloat16" is known once ml_dtypes, its only source, is imported.
+            self._dtypes[format_] = np.dtype(format_.name)
+        return self._dtypes[format_]
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+
+    def device(self, x: Array) -> Any:
+        return None
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return np.asarray(x, dtype=dtype)
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        try:
+            return getattr(importlib.import_module("scipy.special"), name)  # type: ignore[no-any-return]
+        except ImportError as error:
+            msg = f'g="erf" on NumPy arrays needs SciPy, which has {name}: pip install scipy'
+            raise ImportError(msg) from error
+
+    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
+        if is_array(low) or is_array(high) or is_array(slope):
+            return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
+        program = self.steps(quantity, g, format_, low, high, slope)
+        with np.errstate(all="ignore"):
+            if x.size * program.compute.itemsize <= self.block_bytes:
+                slots = [*program.slots]
+                # A 0-d array becomes a 1-d one, as ufuncs make no arrays of it, and one of a subclass an ordinary one.
+                ordinary = type(x) is np.ndarray and x.dtype == program.compute and x.ndim
+                slots[0] = x if ordinary else np.array(x, program.compute, ndmin=1)
+                y = program.run(slots)
+                return y if ordinary else y.astype(program.dtype, copy=False).reshape(x.shape)
+            y = np.empty_like(x, dtype=program.dtype, subok=False)
+            size = 0
+            for x_block, y_block in self.blocks([x, y], program.compute):
+                if x_block.size != size:
+                    size, slots = x_block.size, [*program.slots]
+                slots[0], slots[-1] = x_block, y_block
+                made = program.run(slots)
+                if made is not y_block:  # by a function that cannot be told where to
+                    y_block[...] = made
+            return y
+
+    def run_on_arrays(
+        self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
+    ) -> Array:
+        """The form as it stands, in blocks if the result is large."""
+        arrays = [v for v in (low, high, slope) if is_array(v)]
+        shape = np.broadcast_shapes(x.shape, *(v.shape for v in arrays))
+        with np.errstate(all="ignore"):
+            if math.prod(shape) * x.itemsize <= self.block_bytes // 2:
+                return np.asarray(self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x))
+            y = np.empty_like(x, dtype=self.dtype(format_), shape=shape, subok=False)
+            for x_block, y_block, *array_blocks in self.blocks([x, y, *arrays], self.dtype(format_)):
+                given = iter(array_blocks)
+                bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
+                y_block[...] = self.evaluate(self.plan(quantity, g, format_, *bounds), g, format_, x_block)
+            return y
+
+    def blocks(self, arrays: list[Array], dtype: Any) -> Any:
+        """Pieces of the arrays, which are broadcast, as 1-d arrays of the dtype; the second is written to."""
+        with np.nditer(
+            arrays,
+            flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok"],
+            op_flags=[["writeonly" if i == 1 else "readonly"] for i in range(len(arrays))],
+            op_dtypes=[dtype] * len(arrays),
+            casting="unsafe",
+            buffersize=self.block_bytes // dtype.itemsize,
+        ) as blocks:
+            blocks.reset()
+            yield from blocks
+
+    def _steps(
+        self, quantity: Quantity, g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None
+    ) -> Steps:
+        program = number_program(quantity, g, format_, low, high, slope)
+        compute = self.dtype(format_.computed_in)
+        constants: dict[float, int] = {}
+        steps = []
+        for operation, operands, slot in program.steps:
+            places: list[Any] = [
+                constants.setdefault(v, program.slots + len(constants)) if isinstance(v, float) else v for v in operands
+            ]
+            a, b, c = (*places, None, None)[:3]
+            steps.append(Step(self.function(operation), a, b, c, slot))
+        steps[-1] = steps[-1]._replace(slot=program.slots + len(constants))
+        slots = (*[None] * program.slots, *(np.array(v, compute) for v in constants), None)
+        return Steps(tuple(steps), slots, compute, self.dtype(format_))
+
+    def function(self, operation: Operation) -> Callable[..., Array]:
+        """What does an operation, with ``out``; it may also make a new array."""
+        if not isinstance(operation, str):
+            return lambda u, out: np.array(operation(u))  # noqa: ARG005  (a copy: it might be u, which a step writes to)
+        own = {"where": _where, "clip": _clip}
+        return own.get(operation) or getattr(np, operation, None) or self._special(operation)
+
+
+def _where(condition: Array, a: Array, b: Array, out: Array | None) -> Array:  # noqa: ARG001
+    return np.where(condition, a, b)
+
+
+def _clip(a: Array, low: Array, high: Array, out: Array | None) -> Array:
+    return a.clip(low, high, out=out)  # np.clip takes twice as long to be called
+
+
+NUMPY = NumPy(array_api_compat.numpy)

@@ -1,0 +1,163 @@
+"""A form as a program: its operations in order, recorded once, for an executor to run on arrays that it holds already.
+
+Evaluated as it stands, a form makes a new array with every operation, and Python finds its way through it anew on every
+call. Recorded, the same operations in the same order are a list of steps, each of which says into which slot its result
+goes; slots are used again as soon as nothing needs what they hold. Only forms with number bounds are recorded, whose
+constants are numbers, and whose derivative nobody takes through the operations.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from softclip._form import Scale
+from softclip._format import Format
+from softclip._plan import Quantity, number_plan
+from softclip._squash import Named, Squash
+
+Operation = str | Callable[..., Any]
+"""Its name in the Array API standard (or "erf", "copysign" and the like), or a function that is not the package's."""
+
+Operand = int | float
+"""A slot, if it is an int, else a constant."""
+
+
+class Step(NamedTuple):
+    operation: Operation
+    operands: tuple[Operand, ...]
+    slot: int
+    """Where the result goes. It may be one of the operands, which nothing needs any more."""
+
+
+class Program(NamedTuple):
+    """The steps, of which the last makes the result; the inputs are in the first slots, and no step writes to them."""
+
+    steps: tuple[Step, ...]
+    inputs: int
+    slots: int
+
+
+@functools.lru_cache(maxsize=1024)
+def number_program(
+    quantity: Quantity, g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None
+) -> Program:
+    """The program of `softclip._plan.number_plan`, computing in ``format_.computed_in``."""
+    form, c = number_plan(quantity, g, format_, low, high, slope, False)
+    recorder = Recorder(format_.computed_in, 1)
+    return recorder.program(form(recorder, g, recorder.inputs[0], c))
+
+
+class Symbol:
+    """What an array is while a form is recorded."""
+
+    __slots__ = ("_ops", "index")
+
+    def __init__(self, ops: Recorder, index: int) -> None:
+        self._ops = ops
+        self.index = index
+
+    def __neg__(self) -> Symbol:
+        return self._ops.record("negative", self)
+
+    def __abs__(self) -> Symbol:
+        return self._ops.record("abs", self)
+
+
+def _operator(operation: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
+    def operator(self: Symbol, other: Any) -> Symbol:
+        return self._ops.record(operation, *((other, self) if swapped else (self, other)))
+
+    return operator
+
+
+for _method, _operation in (
+    ("add", "add"),
+    ("sub", "subtract"),
+    ("mul", "multiply"),
+    ("truediv", "divide"),
+    ("pow", "pow"),
+):
+    setattr(Symbol, f"__{_method}__", _operator(_operation))
+    setattr(Symbol, f"__r{_method}__", _operator(_operation, swapped=True))
+
+_OF_BOOLEANS = {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "eq": "equal",
+    "and": "bitwise_and",
+}
+for _method, _operation in _OF_BOOLEANS.items():
+    setattr(Symbol, f"__{_method}__", _operator(_operation))
+
+
+class Recorder:
+    """The operations in which forms are written; each is noted down under its name."""
+
+    def __init__(self, format_: Format, inputs: int) -> None:
+        self._format = format_
+        self.inputs = [Symbol(self, i) for i in range(inputs)]
+        self._recorded: list[tuple[Operation, tuple[Symbol | float, ...]]] = []
+
+    def record(self, operation: Operation, *operands: Any) -> Symbol:
+        self._recorded.append((operation, tuple(v if isinstance(v, Symbol) else float(v) for v in operands)))
+        return Symbol(self, len(self.inputs) + len(self._recorded) - 1)
+
+    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        return functools.partial(self.record, name)
+
+    def format(self, x: Symbol) -> Format:
+        return self._format
+
+    def lift(self, x: Symbol) -> float:
+        return self._format.lift
+
+    def call(self, fn: Callable[[Any], Any], u: Symbol) -> Symbol:
+        return self.record(fn, u)
+
+    def cut(self, u: Symbol, limit: float) -> Symbol:
+        return self.record("clip", u, -limit, limit)
+
+    def affine(self, base: float | None, scale: float, r: Symbol) -> Symbol:
+        scaled = self.record("multiply", r, scale)
+        return scaled if base is None else self.record("add", scaled, base)
+
+    def sigma(self, g: Named, u: Symbol) -> Symbol:
+        return g.sigma(self, u)  # type: ignore[no-any-return]
+
+    def tail(self, g: Named, u: Symbol, lifted: bool) -> Symbol:
+        return g.tail(self, self.record("abs", u), self._format.lift if lifted else 1.0)  # type: ignore[no-any-return]
+
+    def quantile(self, g: Named, v: Symbol, near: Symbol, reach: Scale) -> Symbol:
+        lift = self._format.lift if reach.lifted else 1.0
+        return g.quantile(self, v, reach.measure(self.record("abs", near)), lift)  # type: ignore[no-any-return]
+
+    def program(self, result: Symbol) -> Program:
+        """The steps that `result` needs, each with the slot for what it makes."""
+        first = len(self.inputs)
+        steps = {first + i: step for i, step in enumerate(self._recorded)}
+        last_use: dict[int, int] = {}
+        for index in range(result.index, first - 1, -1):
+            if index == result.index or index in last_use:
+                for operand in steps[index][1]:
+                    if isinstance(operand, Symbol):
+                        last_use.setdefault(operand.index, index)
+        slot_of = {i: i for i in range(first)}
+        free: dict[bool, list[int]] = {False: [], True: []}  # those of numbers, and those of truth values
+        placed, slots = [], first
+        for index in sorted(last_use.keys() - slot_of.keys() | {result.index}):
+            operation, operands = steps[index]
+            used = [v.index for v in operands if isinstance(v, Symbol)]
+            for i in {i for i in used if i >= first and last_use[i] == index}:
+                free[steps[i][0] in _OF_BOOLEANS.values()].append(slot_of[i])
+            mine = free[operation in _OF_BOOLEANS.values()]
+            if not mine:
+                mine.append(slots)
+                slots += 1
+            slot_of[index] = mine.pop()
+            places = tuple(slot_of[v.index] if isinstance(v, Symbol) else v for v in operands)
+            placed.append(Step(operation, places, slot_of[index]))
+        return Program(tuple(placed), first, slots)
