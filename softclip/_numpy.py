@@ -6,48 +6,18 @@ import functools
 import importlib
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import array_api_compat.numpy
 import numpy as np
 
 from softclip._format import Format
 from softclip._plan import Quantity
-from softclip._program import Operation, number_program
+from softclip._program import Operation, Steps, number_program
 from softclip._run import Standard, is_array
 from softclip._squash import Squash
 
 Array = Any
-
-
-class Step(NamedTuple):
-    """An operation, the slots of its one to three operands, and that of its result."""
-
-    function: Callable[..., Array]
-    a: int
-    b: int | None
-    c: int | None
-    slot: int
-
-
-class Steps(NamedTuple):
-    """A `softclip._program.Program` in NumPy's functions."""
-
-    steps: tuple[Step, ...]
-    slots: tuple[Array | None, ...]
-    """What is in them at first: constants after those that are filled. x comes into the first, the result into the last."""
-    compute: np.dtype[Any]
-    dtype: np.dtype[Any]
-
-    def run(self, slots: list[Array | None]) -> Array:
-        for function, a, b, c, slot in self.steps:  # f(*[slots[i] for i in ...]) takes three times as long
-            if b is None:
-                slots[slot] = function(slots[a], out=slots[slot])
-            elif c is None:
-                slots[slot] = function(slots[a], slots[b], out=slots[slot])
-            else:
-                slots[slot] = function(slots[a], slots[b], slots[c], out=slots[slot])
-        return slots[-1]
 
 
 class NumPy(Standard):
@@ -88,22 +58,20 @@ class NumPy(Standard):
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if is_array(low) or is_array(high) or is_array(slope):
             return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
-        program = self.steps(quantity, g, format_, low, high, slope)
+        steps = self.steps(quantity, g, format_, low, high, slope)
+        compute, dtype = self.dtype(format_.computed_in), self.dtype(format_)
         with np.errstate(all="ignore"):
-            if x.size * program.compute.itemsize <= self.block_bytes:
-                slots = [*program.slots]
+            if x.size * compute.itemsize <= self.block_bytes:
                 # A 0-d array becomes a 1-d one, as ufuncs make no arrays of it, and one of a subclass an ordinary one.
-                ordinary = type(x) is np.ndarray and x.dtype == program.compute and x.ndim
-                slots[0] = x if ordinary else np.array(x, program.compute, ndmin=1)
-                y = program.run(slots)
-                return y if ordinary else y.astype(program.dtype, copy=False).reshape(x.shape)
-            y = np.empty_like(x, dtype=program.dtype, subok=False)
+                ordinary = type(x) is np.ndarray and x.dtype == compute and x.ndim
+                y = steps.run([*steps.slots], (x if ordinary else np.array(x, compute, ndmin=1),), None)
+                return y if ordinary else y.astype(dtype, copy=False).reshape(x.shape)
+            y = np.empty_like(x, dtype=dtype, subok=False)
             size = 0
-            for x_block, y_block in self.blocks([x, y], program.compute):
+            for x_block, y_block in self.blocks([x, y], compute):
                 if x_block.size != size:
-                    size, slots = x_block.size, [*program.slots]
-                slots[0], slots[-1] = x_block, y_block
-                made = program.run(slots)
+                    size, slots = x_block.size, [*steps.slots]
+                made = steps.run(slots, (x_block,), y_block)
                 if made is not y_block:  # by a function that cannot be told where to
                     y_block[...] = made
             return y
@@ -140,19 +108,9 @@ class NumPy(Standard):
     def _steps(
         self, quantity: Quantity, g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None
     ) -> Steps:
-        program = number_program(quantity, g, format_, low, high, slope)
         compute = self.dtype(format_.computed_in)
-        constants: dict[float, int] = {}
-        steps = []
-        for operation, operands, slot in program.steps:
-            places: list[Any] = [
-                constants.setdefault(v, program.slots + len(constants)) if isinstance(v, float) else v for v in operands
-            ]
-            a, b, c = (*places, None, None)[:3]
-            steps.append(Step(self.function(operation), a, b, c, slot))
-        steps[-1] = steps[-1]._replace(slot=program.slots + len(constants))
-        slots = (*[None] * program.slots, *(np.array(v, compute) for v in constants), None)
-        return Steps(tuple(steps), slots, compute, self.dtype(format_))
+        program = number_program(quantity, g, format_, low, high, slope)
+        return program.compiled(self.function, functools.partial(np.array, dtype=compute))
 
     def function(self, operation: Operation) -> Callable[..., Array]:
         """What does an operation, with ``out``; it may also make a new array."""

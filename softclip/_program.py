@@ -9,13 +9,15 @@ constants are numbers, and whose derivative nobody takes through the operations.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from softclip._form import Scale
 from softclip._format import Format
 from softclip._plan import Quantity, number_plan
 from softclip._squash import Named, Squash
+
+Array = Any
 
 Operation = str | Callable[..., Any]
 """Its name in the Array API standard (or "erf", "copysign" and the like), or a function that is not the package's."""
@@ -38,15 +40,61 @@ class Program(NamedTuple):
     inputs: int
     slots: int
 
+    def compiled(
+        self, function: Callable[[Operation], Callable[..., Array]], constant: Callable[[float], Any]
+    ) -> Steps:
+        """The program in a library's functions, which take ``out``, and its constants."""
+        constants: dict[float, int] = {}
+        steps = []
+        for operation, operands, slot in self.steps:
+            places: list[Any] = [
+                constants.setdefault(v, self.slots + len(constants)) if isinstance(v, float) else v for v in operands
+            ]
+            a, b, c = (*places, None, None)[:3]
+            steps.append((function(operation), a, b, c, slot))
+        steps[-1] = (*steps[-1][:-1], self.slots + len(constants))
+        return Steps(tuple(steps), (*[None] * self.slots, *map(constant, constants), None))
+
+
+class Steps(NamedTuple):
+    """A `Program` in a library's functions: each, the slots of its one to three operands, and that of its result."""
+
+    steps: tuple[tuple[Callable[..., Array], int, int | None, int | None, int], ...]
+    slots: tuple[Array | None, ...]
+    """What is in them at first: constants after those that are filled. The inputs come into the first."""
+
+    def run(self, slots: list[Array | None], inputs: Iterable[Array], result: Array | None) -> Array:
+        """Fill the slots, and `result`, or a new array if that is None."""
+        for i, array in enumerate(inputs):
+            slots[i] = array
+        slots[-1] = result
+        for function, a, b, c, slot in self.steps:  # f(*[slots[i] for i in ...]) takes three times as long
+            if b is None:
+                slots[slot] = function(slots[a], out=slots[slot])
+            elif c is None:
+                slots[slot] = function(slots[a], slots[b], out=slots[slot])
+            else:
+                slots[slot] = function(slots[a], slots[b], slots[c], out=slots[slot])
+        return slots[-1]
+
 
 @functools.lru_cache(maxsize=1024)
 def number_program(
-    quantity: Quantity, g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None
+    quantity: Quantity,
+    g: Squash,
+    format_: Format,
+    low: float | None,
+    high: float | None,
+    slope: float | None,
+    *,
+    weighted: bool = False,
 ) -> Program:
-    """The program of `softclip._plan.number_plan`, computing in ``format_.computed_in``."""
+    """The program of `softclip._plan.number_plan`, computing in ``format_.computed_in``; `weighted`, times a second input."""
     form, c = number_plan(quantity, g, format_, low, high, slope, False)
-    recorder = Recorder(format_.computed_in, 1)
-    return recorder.program(form(recorder, g, recorder.inputs[0], c))
+    recorder = Recorder(format_.computed_in, 1 + weighted)
+    x, *weights = recorder.inputs
+    result = form(recorder, g, x, c)
+    return recorder.program(weights[0] * result if weights else result)
 
 
 class Symbol:
