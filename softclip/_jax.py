@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from softclip._form import Form, Scale
 from softclip._format import Format
 from softclip._hinge import Hinge
 from softclip._named import NAMED
-from softclip._plan import Quantity
+from softclip._plan import Quantity, number_plan
 from softclip._run import Standard, is_array
 from softclip._squash import Named, Squash
 
@@ -55,7 +56,7 @@ class Jax(Standard):
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if any(is_array(v) for v in (low, high, slope)):
             return self._run(quantity, g, x, format_, low, high, slope)
-        form, c = self.plan(quantity, g, format_, low, high, slope)
+        form, c = _number_plan(quantity, g, format_, low, high, slope)
         return self._evaluate(form, g, format_, x, c)
 
     def _evaluate_form(self, form: Form, g: Squash, format_: Format, x: Array, c: Any) -> Array:
@@ -111,6 +112,13 @@ class Jax(Standard):
             return a, (near / reach.size * of_reach.size - of_near) / reach.times(density)
 
         return value  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=1024)
+def _number_plan(quantity: Quantity, g: Squash, format_: Format, *numbers: float | None) -> tuple[Form, Any]:
+    """The plan with NumPy's numbers for Python's, each of which takes jit two microseconds more on every call."""
+    form, c = number_plan(quantity, g, format_, *numbers, True)
+    return form, jax.tree.map(np.dtype(format_.computed_in.name).type, c)
 
 
 JAX = Jax(jax.numpy)

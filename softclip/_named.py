@@ -33,9 +33,10 @@ class Logistic(Named):
         if s == 1:
             e = ops.exp(-a)
             return (e + e) / (1 + e)
-        w = ops.exp(-0.5 * a)  # the same with e = w^2
-        v = s * w
-        return (v + v) * v / (1 + w * w)
+        r = ops.exp(0.5 * a) * (
+            1 / s
+        )  # the same as 2 / (1 + r^2) were s = 1; XLA would compute an exp of two uses twice
+        return 2 / (r * r + 1 / (s * s))
 
     def density(self, ops: Any, a: Array, s: float) -> Array:
         w = ops.exp(-0.5 * a if self.halved else -a)  # 4 e / (1 + e)^2, half of it when halved
