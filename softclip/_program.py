@@ -130,7 +130,7 @@ for _method, _operation in (
     setattr(Symbol, f"__{_method}__", _operator(_operation))
     setattr(Symbol, f"__r{_method}__", _operator(_operation, swapped=True))
 
-_OF_BOOLEANS = {
+_TRUTHS = {
     "lt": "less",
     "le": "less_equal",
     "gt": "greater",
@@ -138,8 +138,11 @@ _OF_BOOLEANS = {
     "eq": "equal",
     "and": "bitwise_and",
 }
-for _method, _operation in _OF_BOOLEANS.items():
+for _method, _operation in _TRUTHS.items():
     setattr(Symbol, f"__{_method}__", _operator(_operation))
+
+TRUTHS = frozenset(_TRUTHS.values())
+"""The operations that make truth values and not numbers."""
 
 
 class Recorder:
@@ -200,8 +203,8 @@ class Recorder:
             operation, operands = steps[index]
             used = [v.index for v in operands if isinstance(v, Symbol)]
             for i in {i for i in used if i >= first and last_use[i] == index}:
-                free[steps[i][0] in _OF_BOOLEANS.values()].append(slot_of[i])
-            mine = free[operation in _OF_BOOLEANS.values()]
+                free[steps[i][0] in TRUTHS].append(slot_of[i])
+            mine = free[operation in TRUTHS]
             if not mine:
                 mine.append(slots)
                 slots += 1

@@ -2,7 +2,7 @@
 
 `Standard` does it with the Array API standard alone, for any library that follows it; a subclass says what one library
 does differently: which functions it has under its own names, how it is told a derivative, how it evaluates a large
-array. NumPy, torch and JAX have theirs in files of their own. To add a library, write its subclass and enter it in `_LIBRARIES`.
+array. NumPy, torch, JAX and CuPy have theirs in files of their own. To add a library, write its subclass and enter it in `_LIBRARIES`.
 
 Everything but `run` is the operations ``ops`` in which `softclip._squash` and `softclip._form` are written. ``minimum``,
 ``maximum`` and ``abs`` there are made of ``where`` wherever a library differentiates, so that the derivative at a tie
@@ -12,7 +12,6 @@ is the one of the side that was taken, never a mean of both.
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 import sys
 from collections.abc import Callable
@@ -195,13 +194,6 @@ class Standard:
         return self.cast(form(self, g, self.cast(x, self.dtype(format_.computed_in)), c), self.dtype(format_))
 
 
-class CuPy(Standard):
-    autodiff = False
-
-    def _special(self, name: str) -> Callable[[Array], Array]:
-        return getattr(importlib.import_module("cupyx.scipy.special"), name)  # type: ignore[no-any-return]
-
-
 class Dask(Standard):
     """One layer of tasks, in each of which the chunks' own library does the work."""
 
@@ -258,7 +250,7 @@ def _run_chunk(
     return library(x).run(quantity, g, x, format_, *constants)
 
 
-_LIBRARIES: dict[str, type[Standard]] = {"cupy": CuPy, "dask": Dask}
+_LIBRARIES: dict[str, type[Standard]] = {"dask": Dask}
 _by_type: dict[type, Standard] = {}
 _by_name: dict[str, Standard] = {}
 
@@ -280,6 +272,10 @@ def _load(xp: Any) -> Standard:
         from softclip._numpy import NUMPY
 
         return NUMPY
+    if name == "cupy":
+        from softclip._cupy import CUPY
+
+        return CUPY
     # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
     if name == "torch":
         from softclip._torch import TORCH
