@@ -74,9 +74,16 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time soft_clip beside a lone tanh and the formula as written: ratios within one run."""
-    install(session, ".", "scipy", *LIBRARIES["torch"], *LIBRARIES["jax"])
-    session.run("python", "benchmarks/bench.py", *session.posargs)
+    """Time soft_clip beside its floor, the formula as written and its peers, and write docs/performance.md (minutes; ``-- --quick``)."""
+    install(session, ".", *group("bench"), *LIBRARIES["torch"], *LIBRARIES["jax"])
+    session.run("python", "benchmarks/bench.py", *(session.posargs or ["--output", "docs"]))
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Check and time soft_clip on an NVIDIA GPU, with CuPy, torch and JAX, and write docs/gpu.md."""
+    install(session, ".", "scipy", "tqdm", *LIBRARIES["torch"], "jax[cuda12]", *LIBRARIES["cupy"])
+    session.run("python", "benchmarks/gpu.py", *(session.posargs or ["--output", "docs"]))
 
 
 @nox.session

@@ -1,91 +1,172 @@
-"""Time per element of soft_clip beside a lone tanh and beside the formula as written, interleaved, in one run.
+"""Time soft_clip beside the floor, the formula as written and the peers, interleaved, on one core, and write docs/performance.md.
 
-    python benchmarks/bench.py [--size 10000000] [--rounds 15] [--dtype float32]
+    python benchmarks/bench.py [--quick] [--rounds 15] [--output docs]
 
-Ratios carry over to another machine, times do not.
+Ratios carry over to another machine, times do not. See bench_cases.py for what is timed, bench_page.py for the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core, for XLA reads only this
+
 import numpy as np
+from bench_cases import Case, jax_cases, numpy_cases, torch_cases
+from bench_page import draw, page
+from torch.utils.benchmark import Timer
+from tqdm import tqdm
 
-from softclip import hinge, soft_clip
+PACKAGES = ("numpy", "scipy", "numexpr", "torch", "activations-plus", "jax", "array-api-compat")
+SAMPLE = 0.004
+"""Seconds that one timing takes at least, of as many calls as that needs."""
 
 
-def cases(x: np.ndarray) -> dict[str, list[tuple[str, Callable[[], Any]]]]:
-    """Per group, what is timed, the reference of the group first."""
-    from scipy.special import expit
+def cases(size: int, dtypes: tuple[str, ...], *, compiled: bool) -> Iterator[Case]:
+    for dtype in dtypes:
+        if dtype in ("float32", "float64"):
+            yield from numpy_cases(size, dtype)
+        if dtype in ("float32", "bfloat16"):
+            yield from torch_cases(size, dtype, compiled=compiled and dtype == "float32")
+        if dtype == "float32":
+            yield from jax_cases(size, dtype)
 
-    found = {
-        "numpy tanh": [
-            ("np.tanh(x)", lambda: np.tanh(x)),
-            ("formula: lo + (hi - lo) (1 + tanh x) / 2", lambda: -2.0 + 4.0 * ((1.0 + np.tanh(x)) / 2.0)),
-            ("soft_clip(x, -2, 2, tanh)", lambda: soft_clip(x, -2.0, 2.0, "tanh")),
-            ("soft_clip(x, -2, 2, tanh, slope=1)", lambda: soft_clip(x, -2.0, 2.0, "tanh", slope=1.0)),
-        ],
-        "numpy sigmoid": [
-            ("formula: lo + (hi - lo) / (1 + exp(-x))", lambda: -1.0 + 4.0 / (1.0 + np.exp(-x))),
-            ("formula with scipy.special.expit", lambda: -1.0 + 4.0 * expit(x)),
-            ("soft_clip(x, -1, 3)", lambda: soft_clip(x, -1.0, 3.0)),
-            ("soft_clip(x, 0, 6)", lambda: soft_clip(x, 0.0, 6.0)),
-        ],
-        "numpy algebraic": [
-            ("formula: lo + (hi - lo) (1 + x / sqrt(1 + x x)) / 2", lambda: 3.0 * (1 + x / np.sqrt(1 + x * x))),
-            ("soft_clip(x, 0, 6, algebraic)", lambda: soft_clip(x, 0.0, 6.0, "algebraic")),
-        ],
-        "numpy hinge": [
-            (
-                "formula with np.logaddexp",
-                lambda: 0.1 * (np.logaddexp(0, x * 10) - np.logaddexp(0, (x - 1) * 10)),
-            ),
-            ("soft_clip(x, 0, 1, hinge(0.1), slope=1)", lambda: soft_clip(x, 0.0, 1.0, hinge(0.1), slope=1.0)),
-        ],
-    }
-    try:
-        import torch
-    except ImportError:
-        return found
-    torch.set_num_threads(1)
-    t = torch.tensor(x)
-    found["torch"] = [
-        ("torch.tanh(t)", lambda: torch.tanh(t)),
-        ("formula: lo + (hi - lo) sigmoid(t)", lambda: -2.0 + 4.0 * torch.sigmoid(t)),
-        ("soft_clip(t, -2, 2)", lambda: soft_clip(t, -2.0, 2.0)),
-        ("soft_clip(t, -1, 3)", lambda: soft_clip(t, -1.0, 3.0)),
+
+def timed(found: list[Case], rounds: int, size: int) -> list[dict[str, Any]]:
+    """Medians and quartiles of interleaved timings, each by torch's benchmark timer."""
+    timers = [
+        (Timer("f()", globals={"f": entry.run}, num_threads=1), case, entry) for case in found for entry in case.entries
     ]
+    numbers, times = [], [[] for _ in timers]
+    for timer, *_ in tqdm(timers, desc=f"{size} elements, warm-up", disable=None):
+        timer.timeit(2)  # compilation, caches
+        numbers.append(max(1, int(SAMPLE / timer.timeit(1).mean)))
+    for _ in tqdm(range(rounds), desc=f"{size} elements", disable=None):
+        for i, (timer, _, _) in enumerate(timers):
+            times[i].append(timer.timeit(numbers[i]).mean)
+    rows = []
+    for (_, case, entry), seconds in zip(timers, times, strict=True):
+        low, median, high = statistics.quantiles(seconds, n=4)
+        label = dict(zip(Case._fields[:-1], case[:-1], strict=True))
+        rows.append(
+            {**label, "size": size, "role": entry.role, "name": entry.name, "seconds": median, "spread": high - low}
+        )
+    return rows
+
+
+def scratch(found: list[Case]) -> list[dict[str, Any]]:
+    """Per forward case, how far the process grew beyond the result; nothing where the system does not say (only Linux does)."""
+    rows = []
+    for case in found if Path("/proc/self/clear_refs").exists() else []:
+        for entry in case.entries if case.direction == "forward" else []:
+            before = _resident("VmRSS")
+            Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+            result = entry.run()
+            peak = _resident("VmHWM") - before - result.nbytes
+            label = dict(zip(Case._fields[:-1], case[:-1], strict=True))
+            rows.append({**label, "role": entry.role, "name": entry.name, "bytes": max(0, peak)})
+    return rows
+
+
+def _resident(field: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split(f"{field}:")[1].split()[0])
+
+
+def saved(dtype: str) -> dict[str, float]:
+    """Per way of writing the sigmoid between -2 and 2 the bytes an element that torch holds for backward."""
+    import torch
+
+    case = next(
+        c for c in torch_cases(1000, dtype, compiled=False) if c.direction == "backward" and c[3:5] == ("sigmoid", "±2")
+    )
+    found = {}
+    for entry in case.entries:
+        held: dict[int, int] = {}
+
+        def pack(t: Any, held: dict[int, int] = held) -> Any:
+            held[t.data_ptr()] = t.untyped_storage().nbytes()
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            entry.run()
+        found[entry.name] = sum(held.values()) / 1000
     return found
+
+
+def import_times(rounds: int) -> dict[str, float]:
+    """Median seconds of an import in a process of its own, interleaved."""
+    code = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    times: dict[str, list[float]] = {"numpy": [], "softclip": []}
+    for _ in range(rounds + 1):
+        for name, seconds in times.items():
+            done = subprocess.run([sys.executable, "-c", code.format(name)], check=True, capture_output=True, text=True)
+            seconds.append(float(done.stdout))
+    return {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
+
+
+def processor() -> str:
+    """The processor's name, which on Linux platform.processor() does not know."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    start = time.perf_counter()
+    dtypes = ("float32",) if options.quick else ("float32", "float64", "bfloat16")
+    report: dict[str, Any] = {
+        "processor": processor(),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "sizes": options.sizes,
+        "rounds": options.rounds,
+        "import": import_times(options.rounds),
+        "saved": saved("float32"),
+        "rows": [],
+    }
+    for size in options.sizes:
+        found = list(cases(size, dtypes, compiled=not options.quick))
+        report["rows"] += timed(found, options.rounds, size)
+        if size == max(options.sizes):
+            report["scratch"] = scratch(found)
+    report["minutes"] = (time.perf_counter() - start) / 60
+    return report
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--size", type=int, default=10_000_000)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    parser.add_argument(
+        "--quick", action="store_true", help="float32, up to 10^6 elements, 3 rounds, nothing compiled: under a minute"
+    )
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--sizes", type=int, nargs="+")
+    parser.add_argument("--output", type=Path, help="a folder, for performance.json, .md and .png")
     options = parser.parse_args()
-    x = np.random.default_rng(0).standard_normal(options.size).astype(options.dtype) * 3
-    versions = {name: metadata.version(name) for name in ("numpy", "scipy")}
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {versions}")
-    print(f"{options.size} elements of {options.dtype}, median of {options.rounds}\n")
-    for group, calls in cases(x).items():
-        times: dict[str, list[float]] = {name: [] for name, _ in calls}
-        for _ in range(options.rounds + 1):
-            for name, call in calls:
-                start = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - start)
-        medians = {name: statistics.median(values[1:]) for name, values in times.items()}
-        first = next(iter(medians.values()))
-        print(group)
-        for name, median in medians.items():
-            print(f"  {name:56}{median / options.size * 1e9:9.2f} ns{median / first:9.2f} x")
+    options.rounds = options.rounds or (3 if options.quick else 15)
+    options.sizes = options.sizes or ([1000, 1_000_000] if options.quick else [1, 1000, 100_000, 10_000_000])
+    with np.errstate(all="ignore"):
+        report = measure(options)
+    print(page(report))
+    if options.output:
+        (options.output / "performance.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        (options.output / "performance.md").write_text(page(report))
+        draw(report, options.output / "performance.png")
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ class Recorder:
         return self.record("clip", u, -limit, limit)
 
     def affine(self, base: float | None, scale: float, r: Symbol) -> Symbol:
-        scaled = self.record("multiply", r, scale)
+        scaled = r if scale == 1 else self.record("multiply", r, scale)
         return scaled if base is None else self.record("add", scaled, base)
 
     def sigma(self, g: Named, u: Symbol) -> Symbol:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from libraries import ALL, name_of
+from libraries import ALL, HINGE, name_of
 
 from softclip import (
     soft_clip,
@@ -83,6 +83,27 @@ def test_blocks_change_nothing(g: Any, bounds: tuple[float, float], dtype: str) 
         by_pieces(lambda piece: soft_clip_inverse(piece, *bounds, g), y),
     )
     assert torch.equal(whole, rows)
+
+
+@pytest.mark.parametrize("g", ALL, ids=name_of)
+def test_bounds_that_are_single_tensors_are_numbers(g: Any) -> None:
+    """To the bit, and the gradient too; those that are learned are not read."""
+    x = spread().requires_grad_()
+    low, high, slope = (torch.tensor(v) for v in (-1.0, 3.0, 0.5))
+    tensors, numbers = soft_clip(x, low, high, g, slope=slope), soft_clip(x, -1.0, 3.0, g, slope=0.5)
+    assert torch.equal(tensors, numbers)
+    assert tensors.grad_fn.name() == numbers.grad_fn.name()
+    learned = soft_clip(x, low, high.clone().requires_grad_(), g, slope=slope)
+    assert learned.grad_fn.name() != numbers.grad_fn.name()
+    torch.testing.assert_close(learned, numbers, rtol=0, atol=3e-6)
+
+
+def test_bounds_that_are_no_bounds_are_not_looked_at() -> None:
+    """As those on another device are not."""
+    x = torch.zeros(3)
+    assert soft_clip(x, torch.tensor(2.0), torch.tensor(-2.0)).shape == (3,)
+    assert soft_clip(x, torch.tensor(float("nan")), 1.0).isnan().all()
+    assert soft_clip(x, torch.tensor(0.0), None, HINGE).shape == (3,)
 
 
 def test_integers() -> None:
