@@ -148,7 +148,11 @@ def torch_cases(size: int, dtype: str, *, compiled: bool) -> Iterator[Case]:
     if compiled:
         torch._dynamo.config.recompile_limit = 1000  # bounds and sizes are constants of one function
         for bounds in BOUNDS:
-            entries = [(role, name, torch.compile(f, fullgraph=True)) for role, name, f in functions["sigmoid", bounds] if role != PEER]
+            entries = [
+                (role, name, torch.compile(f, fullgraph=True))
+                for role, name, f in functions["sigmoid", bounds]
+                if role != PEER
+            ]
             functions["sigmoid, compiled", bounds] = entries
     for (g, bounds), entries in functions.items():
         forward = [Entry(role, name, partial(f, x)) for role, name, f in entries]

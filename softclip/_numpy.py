@@ -24,7 +24,9 @@ class NumPy(Standard):
     name = "numpy"
     autodiff = False
     block_bytes = 2**17
-    """What is worked on at a time: x, the result and the two to four slots of a program stay in the cache."""
+    """What a program works on at a time: x, the result and the two to four slots stay in the cache."""
+    form_bytes = 2**16
+    """The same for a form, whose temporaries stay below the size for which malloc maps fresh pages."""
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
@@ -68,7 +70,7 @@ class NumPy(Standard):
                 return y if ordinary else y.astype(dtype, copy=False).reshape(x.shape)
             y = np.empty_like(x, dtype=dtype, subok=False)
             size = 0
-            for x_block, y_block in self.blocks([x, y], compute):
+            for x_block, y_block in self.blocks([x, y], compute, self.block_bytes // compute.itemsize):
                 if x_block.size != size:
                     size, slots = x_block.size, [*steps.slots]
                 made = steps.run(slots, (x_block,), y_block)
@@ -81,26 +83,27 @@ class NumPy(Standard):
     ) -> Array:
         """The form as it stands, in blocks if the result is large."""
         arrays = [v for v in (low, high, slope) if is_array(v)]
+        block = self.form_bytes // self.dtype(format_.computed_in).itemsize
         shape = np.broadcast_shapes(x.shape, *(v.shape for v in arrays))
         with np.errstate(all="ignore"):
-            if math.prod(shape) * x.itemsize <= self.block_bytes // 2:
+            if math.prod(shape) <= block:
                 return np.asarray(self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x))
             y = np.empty_like(x, dtype=self.dtype(format_), shape=shape, subok=False)
-            for x_block, y_block, *array_blocks in self.blocks([x, y, *arrays], self.dtype(format_)):
+            for x_block, y_block, *array_blocks in self.blocks([x, y, *arrays], self.dtype(format_), block):
                 given = iter(array_blocks)
                 bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
                 y_block[...] = self.evaluate(self.plan(quantity, g, format_, *bounds), g, format_, x_block)
             return y
 
-    def blocks(self, arrays: list[Array], dtype: Any) -> Any:
-        """Pieces of the arrays, which are broadcast, as 1-d arrays of the dtype; the second is written to."""
+    def blocks(self, arrays: list[Array], dtype: Any, size: int) -> Any:
+        """Pieces of that many elements of the arrays, which are broadcast, as 1-d arrays of the dtype; the second is written to."""
         with np.nditer(
             arrays,
             flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok"],
             op_flags=[["writeonly" if i == 1 else "readonly"] for i in range(len(arrays))],
             op_dtypes=[dtype] * len(arrays),
             casting="unsafe",
-            buffersize=self.block_bytes // dtype.itemsize,
+            buffersize=size,
         ) as blocks:
             blocks.reset()
             yield from blocks

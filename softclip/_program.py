@@ -154,6 +154,8 @@ class Recorder:
         self._recorded: list[tuple[Operation, tuple[Symbol | float, ...]]] = []
 
     def record(self, operation: Operation, *operands: Any) -> Symbol:
+        if operation == "multiply" and [v for v in operands if not isinstance(v, Symbol)] == [1]:
+            return next(v for v in operands if isinstance(v, Symbol))  # what is lifted by 1, half a width of 1
         self._recorded.append((operation, tuple(v if isinstance(v, Symbol) else float(v) for v in operands)))
         return Symbol(self, len(self.inputs) + len(self._recorded) - 1)
 
@@ -173,7 +175,7 @@ class Recorder:
         return self.record("clip", u, -limit, limit)
 
     def affine(self, base: float | None, scale: float, r: Symbol) -> Symbol:
-        scaled = r if scale == 1 else self.record("multiply", r, scale)
+        scaled = self.record("multiply", r, scale)
         return scaled if base is None else self.record("add", scaled, base)
 
     def sigma(self, g: Named, u: Symbol) -> Symbol:
