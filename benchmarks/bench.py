@@ -1,6 +1,6 @@
 """Time soft_clip beside the floor, the formula as written and the peers, interleaved, on one core, and write docs/performance.md.
 
-    python benchmarks/bench.py [--quick] [--rounds 15] [--output docs]
+    python benchmarks/bench.py [--quick] [--rounds 11] [--output docs]
 
 Ratios carry over to another machine, times do not. See bench_cases.py for what is timed, bench_page.py for the page.
 """
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--output", type=Path, help="a folder, for performance.json, .md and .png")
     options = parser.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 15)
+    options.rounds = options.rounds or (3 if options.quick else 11)
     options.sizes = options.sizes or ([1000, 1_000_000] if options.quick else [1, 1000, 100_000, 10_000_000])
     with np.errstate(all="ignore"):
         report = measure(options)
