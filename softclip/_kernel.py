@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from softclip._format import Format
-from softclip._program import TRUTHS, Operand, Program
+from softclip._program import Operand, Program, makes_truths
 
 TYPES = {"float32": "float", "float64": "double"}
 
@@ -59,7 +59,7 @@ def body(program: Program, compute: Format) -> str | None:
         expression = _EXPRESSIONS.get(operation) if isinstance(operation, str) else None
         if expression is None:
             return None
-        kind = "" if slot in declared else "bool " if operation in TRUTHS else f"{number} "
+        kind = "" if slot in declared else "bool " if makes_truths(operation) else f"{number} "
         declared.add(slot)
         lines.append(f"{kind}s{slot} = {expression.format(*(_operand(v, number) for v in operands))};")
     return "\n".join([*lines, f"y = s{program.steps[-1].slot};"])

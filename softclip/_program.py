@@ -44,16 +44,17 @@ class Program(NamedTuple):
         self, function: Callable[[Operation], Callable[..., Array]], constant: Callable[[float], Any]
     ) -> Steps:
         """The program in a library's functions, which take ``out``, and its constants."""
-        constants: dict[float, int] = {}
+        constants: dict[str, int] = {}  # by their digits, as 0 and -0 are equal
         steps = []
         for operation, operands, slot in self.steps:
             places: list[Any] = [
-                constants.setdefault(v, self.slots + len(constants)) if isinstance(v, float) else v for v in operands
+                constants.setdefault(v.hex(), self.slots + len(constants)) if isinstance(v, float) else v
+                for v in operands
             ]
             a, b, c = (*places, None, None)[:3]
             steps.append((function(operation), a, b, c, slot))
         steps[-1] = (*steps[-1][:-1], self.slots + len(constants))
-        return Steps(tuple(steps), (*[None] * self.slots, *map(constant, constants), None))
+        return Steps(tuple(steps), (*[None] * self.slots, *map(constant, map(float.fromhex, constants)), None))
 
 
 class Steps(NamedTuple):
@@ -141,8 +142,10 @@ _TRUTHS = {
 for _method, _operation in _TRUTHS.items():
     setattr(Symbol, f"__{_method}__", _operator(_operation))
 
-TRUTHS = frozenset(_TRUTHS.values())
-"""The operations that make truth values and not numbers."""
+
+def makes_truths(operation: Operation) -> bool:
+    """Whether an operation makes truth values and not numbers."""
+    return isinstance(operation, str) and operation in _TRUTHS.values()
 
 
 class Recorder:
@@ -205,8 +208,8 @@ class Recorder:
             operation, operands = steps[index]
             used = [v.index for v in operands if isinstance(v, Symbol)]
             for i in {i for i in used if i >= first and last_use[i] == index}:
-                free[steps[i][0] in TRUTHS].append(slot_of[i])
-            mine = free[operation in TRUTHS]
+                free[makes_truths(steps[i][0])].append(slot_of[i])
+            mine = free[makes_truths(operation)]
             if not mine:
                 mine.append(slots)
                 slots += 1

@@ -12,7 +12,7 @@ from softclip import Squash, soft_clip, soft_clip_derivative, soft_clip_inverse
 from softclip._format import FORMATS
 from softclip._numpy import NUMPY
 from softclip._plan import number_plan
-from softclip._program import number_program
+from softclip._program import Recorder, number_program
 from softclip._resolve import resolve
 
 pytestmark = pytest.mark.needs("numpy")
@@ -77,3 +77,23 @@ def test_what_a_function_of_the_users_gives_is_not_written_to() -> None:
     soft_clip_inverse(x, -2.0, 2.0, Squash(g.fn, -1.0, 1.0, center=0.25, slope=1.0, inverse=g.inverse), slope=0.5)
     np.testing.assert_array_equal(x, np.linspace(-1.0, 1.0, 5))
     np.testing.assert_array_equal(kept, np.full(5, 0.5))
+
+
+def test_a_function_that_cannot_be_hashed() -> None:
+    class Cut:
+        __hash__ = None
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+        def __call__(self, z: np.ndarray) -> np.ndarray:
+            return np.clip(z, -1.0, 1.0)
+
+    np.testing.assert_array_equal(soft_clip(np.array([-2.0, 0.5]), -1.0, 1.0, Squash(Cut(), -1.0, 1.0)), [-1.0, 0.5])
+
+
+def test_zero_keeps_its_sign_as_a_constant() -> None:
+    recorder = Recorder(FORMATS["float64"], 1)
+    x = recorder.inputs[0]
+    steps = recorder.program(recorder.copysign(recorder.maximum(x, 0.0), -0.0)).compiled(NUMPY.function, np.array)
+    np.testing.assert_array_equal(steps.run([*steps.slots], [np.array([2.0])], None), [-2.0])
