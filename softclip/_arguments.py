@@ -45,8 +45,10 @@ def arguments(
 
 def _check_declared(quantity: Quantity, g: Squash) -> None:
     """ValueError if a function that is not the package's lacks what the quantity needs."""
+    if isinstance(g, (Named, Hinge)):
+        return
     needed = {"value": "fn", "inverse": "inverse"}.get(quantity, "derivative")
-    if not isinstance(g, (Named, Hinge)) and getattr(g, needed) is None:
+    if getattr(g, needed) is None:
         msg = (
             f"g={g.name!r} declares no {needed}, and none is guessed: declare it, Squash(..., {needed}=...); g is {g!r}"
         )

@@ -60,8 +60,7 @@ class NumPy(Standard):
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if is_array(low) or is_array(high) or is_array(slope):
             return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
-        steps = self.steps(quantity, g, format_, low, high, slope)
-        compute, dtype = self.dtype(format_.computed_in), self.dtype(format_)
+        steps, compute, dtype = self.steps(quantity, g, format_, low, high, slope)
         with np.errstate(all="ignore"):
             if x.size * compute.itemsize <= self.block_bytes:
                 # A 0-d array becomes a 1-d one, as ufuncs make no arrays of it, and one of a subclass an ordinary one.
@@ -110,10 +109,11 @@ class NumPy(Standard):
 
     def _steps(
         self, quantity: Quantity, g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None
-    ) -> Steps:
+    ) -> tuple[Steps, np.dtype[Any], np.dtype[Any]]:
+        """The program of a call, the dtype that it computes in, and that of the result."""
         compute = self.dtype(format_.computed_in)
         program = number_program(quantity, g, format_, low, high, slope)
-        return program.compiled(self.function, functools.partial(np.array, dtype=compute))
+        return program.compiled(self.function, functools.partial(np.array, dtype=compute)), compute, self.dtype(format_)
 
     def function(self, operation: Operation) -> Callable[..., Array]:
         """What does an operation, with ``out``; it may also make a new array."""

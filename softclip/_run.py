@@ -258,7 +258,7 @@ _by_name: dict[str, Standard] = {}
 def library(x: Any) -> Standard:
     """The library of the array x; TypeError if x is none."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.compiler.is_compiling() and isinstance(x, torch.Tensor):
+    if torch is not None and isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
         return _load(torch)
     found = _by_type.get(type(x))
     if found is None:
