@@ -1,6 +1,6 @@
 """Time soft_clip beside the floor, the formula as written and the peers, interleaved, on one core, and write docs/performance.md.
 
-    python benchmarks/bench.py [--quick] [--rounds 11] [--output docs]
+    python benchmarks/bench.py [--quick] [--rounds 7] [--output docs]
 
 Ratios carry over to another machine, times do not. See bench_cases.py for what is timed, bench_page.py for the page.
 """
@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from timeit import Timer
 from typing import Any
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
@@ -27,7 +28,7 @@ if hasattr(os, "sched_setaffinity"):
 import numpy as np
 from bench_cases import Case, jax_cases, numpy_cases, torch_cases
 from bench_page import draw, page
-from torch.utils.benchmark import Timer
+from torch.utils.benchmark import Measurement, TaskSpec
 from tqdm import tqdm
 
 PACKAGES = ("numpy", "scipy", "numexpr", "torch", "activations-plus", "jax", "array-api-compat")
@@ -46,24 +47,21 @@ def cases(size: int, dtypes: tuple[str, ...], *, compiled: bool) -> Iterator[Cas
 
 
 def timed(found: list[Case], rounds: int, size: int) -> list[dict[str, Any]]:
-    """Medians and quartiles of interleaved timings, each by torch's benchmark timer."""
-    timers = [
-        (Timer("f()", globals={"f": entry.run}, num_threads=1), case, entry) for case in found for entry in case.entries
-    ]
+    """Medians and quartiles of interleaved timings: timeit's, of which torch's benchmark tools make them."""
+    timers = [(Timer(entry.run), case, entry) for case in found for entry in case.entries]
     numbers, times = [], [[] for _ in timers]
     for timer, *_ in tqdm(timers, desc=f"{size} elements, warm-up", disable=None):
-        timer.timeit(2)  # compilation, caches
-        numbers.append(max(1, int(SAMPLE / timer.timeit(1).mean)))
+        timer.timeit(1)  # compilation, caches
+        numbers.append(max(1, int(SAMPLE / timer.timeit(1))))
     for _ in tqdm(range(rounds), desc=f"{size} elements", disable=None):
         for i, (timer, _, _) in enumerate(timers):
-            times[i].append(timer.timeit(numbers[i]).mean)
+            times[i].append(timer.timeit(numbers[i]))
     rows = []
-    for (_, case, entry), seconds in zip(timers, times, strict=True):
-        low, median, high = statistics.quantiles(seconds, n=4)
+    for (_, case, entry), number, seconds in zip(timers, numbers, times, strict=True):
+        spread = Measurement(number, seconds, TaskSpec(entry.name, "pass"))
         label = dict(zip(Case._fields[:-1], case[:-1], strict=True))
-        rows.append(
-            {**label, "size": size, "role": entry.role, "name": entry.name, "seconds": median, "spread": high - low}
-        )
+        measured = {"role": entry.role, "name": entry.name, "seconds": spread.median, "spread": spread.iqr}
+        rows.append({**label, "size": size, **measured})
     return rows
 
 
@@ -158,7 +156,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--output", type=Path, help="a folder, for performance.json, .md and .png")
     options = parser.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 11)
+    options.rounds = options.rounds or (3 if options.quick else 7)
     options.sizes = options.sizes or ([1000, 1_000_000] if options.quick else [1, 1000, 100_000, 10_000_000])
     with np.errstate(all="ignore"):
         report = measure(options)

@@ -31,7 +31,7 @@ def test_the_page_is_what_was_measured(report: Any) -> None:
 
 def test_it_was_measured_whole(report: Any) -> None:
     assert report["sizes"] == [1, 1000, 100_000, 10_000_000]
-    assert report["rounds"] >= 11
+    assert report["rounds"] >= 7
     assert {row["dtype"] for row in report["rows"]} == {"float32", "float64", "bfloat16"}
 
 
