@@ -28,40 +28,40 @@ if hasattr(os, "sched_setaffinity"):
 import numpy as np
 from bench_cases import Case, jax_cases, numpy_cases, torch_cases
 from bench_page import draw, page
-from torch.utils.benchmark import Measurement, TaskSpec
 from tqdm import tqdm
 
 PACKAGES = ("numpy", "scipy", "numexpr", "torch", "activations-plus", "jax", "array-api-compat")
+DTYPES = {"NumPy": ("float32", "float64"), "torch": ("float32", "bfloat16"), "JAX": ("float32",)}
 SAMPLE = 0.004
 """Seconds that one timing takes at least, of as many calls as that needs."""
 
 
-def cases(size: int, dtypes: tuple[str, ...], *, compiled: bool) -> Iterator[Case]:
-    for dtype in dtypes:
-        if dtype in ("float32", "float64"):
+def cases(library: str, size: int, *, quick: bool) -> Iterator[Case]:
+    for dtype in DTYPES[library][: 1 if quick else None]:
+        if library == "NumPy":
             yield from numpy_cases(size, dtype)
-        if dtype in ("float32", "bfloat16"):
-            yield from torch_cases(size, dtype, compiled=compiled and dtype == "float32")
-        if dtype == "float32":
+        elif library == "torch":
+            yield from torch_cases(size, dtype, compiled=dtype == "float32" and not quick)
+        else:
             yield from jax_cases(size, dtype)
 
 
-def timed(found: list[Case], rounds: int, size: int) -> list[dict[str, Any]]:
-    """Medians and quartiles of interleaved timings: timeit's, of which torch's benchmark tools make them."""
+def timed(found: list[Case], rounds: int, label: str) -> list[dict[str, Any]]:
+    """Medians and quartiles of interleaved timings."""
     timers = [(Timer(entry.run), case, entry) for case in found for entry in case.entries]
     numbers, times = [], [[] for _ in timers]
-    for timer, *_ in tqdm(timers, desc=f"{size} elements, warm-up", disable=None):
+    for timer, *_ in tqdm(timers, desc=f"{label}, warm-up", disable=None):
         timer.timeit(1)  # compilation, caches
         numbers.append(max(1, int(SAMPLE / timer.timeit(1))))
-    for _ in tqdm(range(rounds), desc=f"{size} elements", disable=None):
+    for _ in tqdm(range(rounds), desc=label, disable=None):
         for i, (timer, _, _) in enumerate(timers):
-            times[i].append(timer.timeit(numbers[i]))
+            times[i].append(timer.timeit(numbers[i]) / numbers[i])
     rows = []
-    for (_, case, entry), number, seconds in zip(timers, numbers, times, strict=True):
-        spread = Measurement(number, seconds, TaskSpec(entry.name, "pass"))
-        label = dict(zip(Case._fields[:-1], case[:-1], strict=True))
-        measured = {"role": entry.role, "name": entry.name, "seconds": spread.median, "spread": spread.iqr}
-        rows.append({**label, "size": size, **measured})
+    for (_, case, entry), seconds in zip(timers, times, strict=True):
+        low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
+        label_of = dict(zip(Case._fields[:-1], case[:-1], strict=True))
+        measured = {"role": entry.role, "name": entry.name, "seconds": statistics.median(seconds), "spread": high - low}
+        rows.append({**label_of, **measured})
     return rows
 
 
@@ -111,7 +111,8 @@ def import_times(rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {"numpy": [], "softclip": []}
     for _ in range(rounds + 1):
         for name, seconds in times.items():
-            done = subprocess.run([sys.executable, "-c", code.format(name)], check=True, capture_output=True, text=True)
+            command = [sys.executable, "-P", "-c", code.format(name)]  # -P: what is installed, not what lies here
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds.append(float(done.stdout))
     return {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
 
@@ -125,9 +126,24 @@ def processor() -> str:
     )
 
 
+def measured_of(library: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What is measured of one library, in this process."""
+    found: dict[str, Any] = {"rows": [], "scratch": []}
+    if library == "torch":
+        found["saved"] = saved("float32")
+    for size in options.sizes:
+        of_size = list(cases(library, size, quick=options.quick))
+        if size == max(options.sizes):  # before the timings, after which the process holds memory that it can use again
+            found["scratch"] = scratch(of_size)
+        found["rows"] += [
+            {**row, "size": size} for row in timed(of_size, options.rounds, f"{library}, {size} elements")
+        ]
+    return found
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Every library in a process of its own, as users have it: what others leave of memory changes the times of large arrays."""
     start = time.perf_counter()
-    dtypes = ("float32",) if options.quick else ("float32", "float64", "bfloat16")
     report: dict[str, Any] = {
         "processor": processor(),
         "python": platform.python_version(),
@@ -135,14 +151,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "sizes": options.sizes,
         "rounds": options.rounds,
         "import": import_times(options.rounds),
-        "saved": saved("float32"),
         "rows": [],
+        "scratch": [],
     }
-    for size in options.sizes:
-        found = list(cases(size, dtypes, compiled=not options.quick))
-        report["rows"] += timed(found, options.rounds, size)
-        if size == max(options.sizes):
-            report["scratch"] = scratch(found)
+    for library in DTYPES:
+        done = subprocess.run(
+            [sys.executable, *sys.argv, "--library", library], check=True, stdout=subprocess.PIPE, text=True
+        )
+        found = json.loads(done.stdout.splitlines()[-1])
+        report["rows"] += found["rows"]
+        report["scratch"] += found["scratch"]
+        report |= {name: value for name, value in found.items() if name == "saved"}
     report["minutes"] = (time.perf_counter() - start) / 60
     return report
 
@@ -155,11 +174,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--output", type=Path, help="a folder, for performance.json, .md and .png")
+    parser.add_argument("--library", choices=list(DTYPES), help="this one alone, in this process, the figures as JSON")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 7)
     options.sizes = options.sizes or ([1000, 1_000_000] if options.quick else [1, 1000, 100_000, 10_000_000])
-    with np.errstate(all="ignore"):
-        report = measure(options)
+    if options.library:
+        with np.errstate(all="ignore"):
+            print(json.dumps(measured_of(options.library, options)))
+        return
+    report = measure(options)
     print(page(report))
     if options.output:
         (options.output / "performance.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")

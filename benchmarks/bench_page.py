@@ -10,8 +10,8 @@ HEAD = """# Performance
 
 <!-- Written by `nox -s bench` from what it measured: change benchmarks/bench_page.py, not this file. -->
 
-One run of `nox -s bench`, on one core: every time is the median of {rounds} timings, taken in turn with all the others, so that what
-the machine does beside them meets all alike. Ratios carry over to another machine, times do not.
+One run of `nox -s bench`, on one core, each library in a process of its own: every time is the median of {rounds} timings, taken in turn
+with all the others of that library, so that what the machine does beside them meets all alike. Ratios carry over to another machine, times do not.
 
 {processor}; Python {python}; {versions}. {minutes:.0f} minutes.
 
@@ -203,7 +203,8 @@ def _curves() -> Iterator[tuple[str, tuple[str, str, str, str, str], str]]:
         ("JAX", "sigmoid, eager", "forward"),
     ):
         for bounds in ("±2", "0 to 6"):
-            for role in ("softclip", "formula", "floor") if bounds == "±2" else ("softclip",):
+            roles = ("softclip", "formula", "floor") if bounds == "±2" else ("softclip",)
+            for role in roles[:2] if "eager" in g else roles:  # jnp.tanh is jitted of itself
                 of = "" if role == "floor" else f" {g}, {bounds}"
                 kind = ", with backward" if direction == "backward" else ""
                 yield f"{library}{kind}: {names[role]}{of}", (library, "float32", direction, g, bounds), role

@@ -20,7 +20,7 @@ import softclip
 from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 ROOT = Path(__file__).parent.parent
-ADAPTED = ("torch", "jax", "flax", "optax", "sklearn", "dask", "xarray")
+ADAPTED = ("torch", "jax", "cupy", "flax", "optax", "sklearn", "dask", "xarray")
 PUBLIC = [name for name in softclip.__all__ if callable(getattr(softclip, name))]
 
 
