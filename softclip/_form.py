@@ -25,7 +25,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from softclip._hinge import Hinge
-from softclip._squash import Named, Squash
+from softclip._named import Named
+from softclip._squash import Squash
 
 Array = Any
 Form = Callable[[Any, Any, Array, Any], Array]

@@ -12,14 +12,12 @@ import jax.numpy
 import jax.scipy.special
 import numpy as np
 
-from softclip._arguments import arguments, check_host_values
 from softclip._form import Form, Scale
 from softclip._format import Format
-from softclip._hinge import Hinge
-from softclip._named import NAMED
+from softclip._named import NAMED, Named
 from softclip._plan import Quantity, number_plan
 from softclip._run import Standard, is_array
-from softclip._squash import Named, Squash
+from softclip._squash import Squash
 
 Array = Any
 
@@ -122,22 +120,3 @@ def _number_plan(quantity: Quantity, g: Squash, format_: Format, *numbers: float
 
 
 JAX = Jax(jax.numpy)
-
-
-def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any], Any]:
-    """The bounds and the slope of a layer, lists and NumPy's arrays as JAX's, and g; what `soft_clip` would refuse is.
-
-    The values of arrays are read once, here. Of a function that is some library's version of a named one the named one
-    is kept: jnp.tanh does not pickle, and a deep copy of jax.nn.sigmoid is another function.
-    """
-    bounds = {
-        name: jax.numpy.asarray(value) if isinstance(value, (list, tuple, np.ndarray)) else value
-        for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
-    }
-    _, squash, _, _, *checked = arguments(
-        "value", "x", jax.numpy.zeros(()), bounds["x_min"], bounds["x_max"], g, bounds["slope"]
-    )
-    if not any(isinstance(value, jax.core.Tracer) for value in checked):
-        low, high, rate = (np.asarray(value) if isinstance(value, jax.Array) else value for value in checked)
-        check_host_values(low, high, rate, "")
-    return bounds, squash if isinstance(squash, (Named, Hinge)) else g

@@ -1,15 +1,62 @@
-"""The named clipping functions: all their mathematics. What the five functions of each are: `softclip._squash`."""
+"""The named clipping functions: all their mathematics.
+
+Each is odd and onto (-1, 1), and is given without a branch by five functions, with ``ops`` the library's elementwise
+operations (`softclip._run`). As a distribution's, they come in pairs:
+
+    sigma(ops, u)           the function itself, accurate relative to its value around u = 0
+    tail(ops, a, s)         s^2 (1 - sigma(a)) for a = abs(u), accurate relative to its value, however small: with s large
+                            also where 1 - sigma(a) is below the smallest normal number
+    density(ops, a, s)      s^2 times the derivative of sigma, an even function, at a = abs(u), likewise
+    log_density(ops, a)     its logarithm, finite where it underflows itself
+    quantile(ops, v, t, s)  the inverse: a >= 0 for v = sigma(a) and t = s^2 (1 - v), of which v is accurate around a = 0
+                            and t in the tail
+
+`softclip._form` puts f, its derivatives and its inverse together from these and the bounds.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
-from softclip._squash import Named
+from softclip._squash import Squash
 
 Array = Any
 
-# No float is an attribute of a Named: torch.compile(dynamic=True) makes a variable of one, which its autograd refuses.
+
+class Named(Squash):
+    """A clipping function of the package: odd, onto (-1, 1), with slope ``slope`` at 0. There is one of each."""
+
+    low, high, center = -1.0, 1.0, 0.0
+    slope: float = 1.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def sigma(self, ops: Any, u: Array) -> Array:
+        raise NotImplementedError
+
+    def tail(self, ops: Any, a: Array, s: float) -> Array:
+        raise NotImplementedError
+
+    def density(self, ops: Any, a: Array, s: float) -> Array:
+        raise NotImplementedError
+
+    def log_density(self, ops: Any, a: Array) -> Array:
+        return ops.log(self.density(ops, a, 1.0))
+
+    def quantile(self, ops: Any, v: Array, t: Array, s: float) -> Array:
+        raise NotImplementedError
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[Callable[[str], Squash], tuple[str]]:
+        return named, (self.name,)
+
+    def __repr__(self) -> str:
+        return f"<Squash {self.name!r}>"
 
 
 def tan_arcsin(ops: Any, v: Array, t: Array, s: float) -> Array:
@@ -278,6 +325,9 @@ class Sine(Named):
         return ops.atan(tan_arcsin(ops, v, t, s))
 
 
+Name = Literal["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "quintic", "sine"]
+"""What type checkers let pass as ``g``."""
+
 NAMED: dict[str, Named] = {
     g.name: g
     for g in (
@@ -300,5 +350,5 @@ def named(name: str) -> Named:
     return NAMED[name]
 
 
-NAMES = tuple(NAMED)
+NAMES: tuple[Name, ...] = get_args(Name)
 """The names that can be passed as ``g``."""

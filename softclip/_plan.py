@@ -14,7 +14,8 @@ from softclip import _form
 from softclip._form import Form, Frame, HingeFrame, OneSided, Scale
 from softclip._format import Format
 from softclip._hinge import Hinge
-from softclip._squash import Named, Squash
+from softclip._named import Named
+from softclip._squash import Squash
 
 Array = Any
 Quantity = Literal["value", "derivative", "log_derivative", "inverse"]

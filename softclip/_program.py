@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from softclip._form import Scale
 from softclip._format import Format
+from softclip._named import Named
 from softclip._plan import Quantity, number_plan
-from softclip._squash import Named, Squash
+from softclip._squash import Squash
 
 Array = Any
 

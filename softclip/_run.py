@@ -2,18 +2,16 @@
 
 `Standard` does it with the Array API standard alone, for any library that follows it; a subclass says what one library
 does differently: which functions it has under its own names, how it is told a derivative, how it evaluates a large
-array. NumPy, torch, JAX and CuPy have theirs in files of their own. To add a library, write its subclass and enter it in `_LIBRARIES`.
+array. Each has a file of its own, `_numpy`, `_torch`, `_jax`, `_cupy` and `_dask`; `softclip._libraries` knows them.
 
-Everything but `run` is the operations ``ops`` in which `softclip._squash` and `softclip._form` are written. ``minimum``,
-``maximum`` and ``abs`` there are made of ``where`` wherever a library differentiates, so that the derivative at a tie
-is the one of the side that was taken, never a mean of both.
+Everything but `run` is the operations ``ops`` in which `softclip._named`, `softclip._hinge` and `softclip._form` are
+written. ``minimum``, ``maximum`` and ``abs`` there are made of ``where`` wherever a library differentiates, so that the
+derivative at a tie is the one of the side that was taken, never a mean of both.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +21,9 @@ import numpy as np
 from softclip import _plan
 from softclip._form import Form, Scale
 from softclip._format import FORMATS, Format
+from softclip._named import Named
 from softclip._plan import Quantity
-from softclip._squash import Named, Squash
+from softclip._squash import Squash
 
 Array = Any
 
@@ -192,99 +191,3 @@ class Standard:
     def evaluate(self, plan: tuple[Form, Any], g: Squash, format_: Format, x: Array) -> Array:
         form, c = plan
         return self.cast(form(self, g, self.cast(x, self.dtype(format_.computed_in)), c), self.dtype(format_))
-
-
-class Dask(Standard):
-    """One layer of tasks, in each of which the chunks' own library does the work."""
-
-    name = "dask"
-
-    def __init__(self, xp: Any) -> None:
-        super().__init__(xp)
-        import dask.array
-
-        self.array = dask.array.Array
-        self.elemwise = dask.array.core.elemwise
-
-    def format(self, x: Array) -> Format:
-        x = getattr(x, "_meta", x)
-        return library(x).format(x)
-
-    def dtype(self, format_: Format) -> Any:
-        return np.dtype(format_.name)
-
-    def owns(self, value: Array) -> bool:
-        return isinstance(value, (self.array, np.ndarray))
-
-    def beside(self, value: Any, x: Array, dtype: Any) -> Array:
-        return np.asarray(value, dtype=dtype)
-
-    def device(self, x: Array) -> Any:
-        return None
-
-    def cast(self, x: Array, dtype: Any) -> Array:
-        return x.astype(dtype)
-
-    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        given = (low, high, slope)
-        chunk = functools.partial(_run_chunk, quantity, g, format_, tuple(None if is_array(v) else v for v in given))
-        places = [i for i, v in enumerate(given) if is_array(v)]
-        return self.elemwise(
-            functools.partial(chunk, places), x, *(given[i] for i in places), dtype=self.dtype(format_)
-        )
-
-
-def _run_chunk(
-    quantity: Quantity,
-    g: Squash,
-    format_: Format,
-    numbers: tuple[Any, ...],
-    places: list[int],
-    x: Array,
-    *arrays: Array,
-) -> Array:
-    """One chunk: `arrays` are the constants at `places`, the others stand in `numbers`."""
-    constants = list(numbers)
-    for place, array in zip(places, arrays, strict=True):
-        constants[place] = array
-    return library(x).run(quantity, g, x, format_, *constants)
-
-
-_LIBRARIES: dict[str, type[Standard]] = {"dask": Dask}
-_by_type: dict[type, Standard] = {}
-_by_name: dict[str, Standard] = {}
-
-
-def library(x: Any) -> Standard:
-    """The library of the array x; TypeError if x is none."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
-        return _load(torch)
-    found = _by_type.get(type(x))
-    if found is None:
-        found = _by_type[type(x)] = _load(array_api_compat.array_namespace(x))
-    return found
-
-
-def _load(xp: Any) -> Standard:
-    name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.").partition(".")[0]
-    if name == "numpy":
-        from softclip._numpy import NUMPY
-
-        return NUMPY
-    if name == "cupy":
-        from softclip._cupy import CUPY
-
-        return CUPY
-    # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
-    if name == "torch":
-        from softclip._torch import TORCH
-
-        return TORCH
-    if name == "jax":
-        from softclip._jax import JAX
-
-        return JAX
-    if name not in _by_name:
-        _by_name[name] = _LIBRARIES.get(name, Standard)(xp)
-    return _by_name[name]

@@ -1,18 +1,4 @@
-"""Squash, an increasing function with finite limits: as a user declares one, and as the package knows its own.
-
-Each named one (`softclip._named`) is odd and onto (-1, 1), and is given without a branch by five functions, with
-``ops`` the library's elementwise operations (`softclip._run`). As a distribution's, they come in pairs:
-
-    sigma(ops, u)           the function itself, accurate relative to its value around u = 0
-    tail(ops, a, s)         s^2 (1 - sigma(a)) for a = abs(u), accurate relative to its value, however small: with s large
-                            also where 1 - sigma(a) is below the smallest normal number
-    density(ops, a, s)      s^2 times the derivative of sigma, an even function, at a = abs(u), likewise
-    log_density(ops, a)     its logarithm, finite where it underflows itself
-    quantile(ops, v, t, s)  the inverse: a >= 0 for v = sigma(a) and t = s^2 (1 - v), of which v is accurate around a = 0
-                            and t in the tail
-
-`softclip._form` puts f, its derivatives and its inverse together from these and the bounds.
-"""
+"""Squash, an increasing function with finite limits, as a user declares one."""
 
 from __future__ import annotations
 
@@ -174,39 +160,3 @@ def as_number(argument: str, value: object) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
-
-
-class Named(Squash):
-    """A clipping function of the package: odd, onto (-1, 1), with slope ``slope`` at 0. There is one of each."""
-
-    low, high, center = -1.0, 1.0, 0.0
-    slope: float = 1.0
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def sigma(self, ops: Any, u: Array) -> Array:
-        raise NotImplementedError
-
-    def tail(self, ops: Any, a: Array, s: float) -> Array:
-        raise NotImplementedError
-
-    def density(self, ops: Any, a: Array, s: float) -> Array:
-        raise NotImplementedError
-
-    def log_density(self, ops: Any, a: Array) -> Array:
-        return ops.log(self.density(ops, a, 1.0))
-
-    def quantile(self, ops: Any, v: Array, t: Array, s: float) -> Array:
-        raise NotImplementedError
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    def __reduce__(self) -> tuple[Callable[[str], Squash], tuple[str]]:
-        from softclip._named import named
-
-        return named, (self.name,)
-
-    def __repr__(self) -> str:
-        return f"<Squash {self.name!r}>"

@@ -12,13 +12,13 @@ import torch
 from torch.autograd import forward_ad
 
 from softclip import _form
-from softclip._arguments import numbers
+from softclip._checks import numbers
 from softclip._format import FORMATS, Format
 from softclip._hinge import Hinge
-from softclip._named import NAMED
+from softclip._named import NAMED, Named
 from softclip._plan import Quantity
 from softclip._run import INTEGERS, Standard, is_array
-from softclip._squash import Named, Squash
+from softclip._squash import Squash
 from softclip._torch_blocks import erfcinv, is_ordinary, run_program
 
 Array = Any

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from softclip._arguments import arguments, check_host_values
+from softclip._arguments import arguments
+from softclip._checks import check_host_values
 from softclip._soft_clip import soft_clip, soft_clip_inverse, soft_clip_log_derivative
 from softclip._squash import Squash, as_number
 

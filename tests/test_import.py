@@ -1,16 +1,20 @@
-"""What ``import softclip`` brings along, seen from a fresh interpreter."""
+"""What ``import softclip`` brings along, seen from a fresh interpreter, and which of its files import which."""
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import re
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 import softclip
 
+PACKAGE = Path(softclip.__file__).parent
 ARRAY_LIBRARIES = (
     "torch",
     "jax",
@@ -68,3 +72,42 @@ def test_the_distribution() -> None:
     assert extras == {"torch", "jax", "flax", "optax", "sklearn"}
     files = {str(file) for file in metadata.files("array-softclip") or []}
     assert "softclip/py.typed" in files
+
+
+def imports_of(path: Path) -> set[str]:
+    """The package's modules that a file imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "softclip":
+            found |= {f"softclip.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return {name for name in found if name.startswith("softclip.")}
+
+
+GRAPH = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): imports_of(path)
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    """Those inside functions count: each file can be read after those that it imports."""
+    list(graphlib.TopologicalSorter(GRAPH).static_order())
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter({**GRAPH, "softclip._format": {"softclip._run"}}).static_order())
+
+
+def test_adapters_import_the_core_and_never_one_another() -> None:
+    adapters = ("torch", "flax", "optax", "sklearn")
+    for module, imported in GRAPH.items():
+        mine = module.split(".")[1] if "." in module else ""
+        for name in imported:
+            other = name.split(".")[1]
+            assert other not in adapters or other == mine, f"{module} imports {name}"
+
+
+def test_no_file_is_long() -> None:
+    assert max(len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")) < 400

@@ -1,0 +1,105 @@
+"""What bounds and a slope must be: errors that name the argument and show what was given."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from softclip._format import Format
+from softclip._hinge import Hinge
+from softclip._named import Named
+from softclip._squash import Squash, as_number
+
+
+def is_number(value: Any) -> bool:
+    """Whether a bound or slope is a number, or None; what is neither that nor an array is told so by `as_number`."""
+    if value is None or isinstance(value, (int, float, np.generic)):
+        return True
+    return not (hasattr(value, "shape") or isinstance(value, (list, tuple)))
+
+
+def check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:  # noqa: ARG001
+    """Bounds that are numbers (or None) and the slope, checked as given."""
+    check_kind(g, x_min, x_max, slope)
+    low, high, slope = (
+        None if v is None else as_number(name, v) for name, v in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
+    )
+    check_numbers(low, high, (x_min, x_max))
+    if slope is not None:
+        _check_slope(slope, low, high)
+    return low, high, slope
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def numbers(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
+    """The same rounded to the format, and checked again."""
+    low, high, slope = check_call(g, format_, x_min, x_max, slope)
+    low, high = (None if v is None else format_.round(v) for v in (low, high))
+    check_numbers(low, high, (x_min, x_max), f" once rounded to {format_.name}")
+    return low, high, slope
+
+
+def check_numbers(low: float | None, high: float | None, given: tuple[Any, Any], where: str = "") -> None:
+    """Plain comparisons, which torch.compile can trace; `given` is what the caller passed for low and high."""
+    for bound in (low, high):
+        if bound is not None and bound != bound:  # noqa: PLR0124  (NaN)
+            msg = f"x_min and x_max must not be NaN; got x_min={given[0]!r} and x_max={given[1]!r}"
+            raise ValueError(msg)
+        if bound is not None and (bound == math.inf or bound == -math.inf):  # noqa: PLR1714
+            msg = (
+                f"x_min and x_max must be finite{where}; got x_min={given[0]!r} and x_max={given[1]!r}. "
+                "For no bound on one side, pass None and g=hinge(softness)"
+            )
+            raise ValueError(msg)
+    if low is not None and high is not None and not low < high:
+        msg = f"x_min must be less than x_max{where}; got x_min={given[0]!r} and x_max={given[1]!r}"
+        raise ValueError(msg)
+
+
+def _check_slope(slope: float, low: Any, high: Any) -> None:
+    if not 0 < slope < math.inf:
+        msg = f"slope must be positive and finite; got {slope!r}"
+        raise ValueError(msg)
+    if (low is None or high is None) and slope != 1:
+        msg = f"slope must be None or 1 with one bound; got {slope!r}"
+        raise ValueError(msg)
+
+
+def check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
+    """What does not depend on the values of arrays."""
+    if x_min is None and x_max is None:
+        msg = "x_min and x_max are both None: pass at least one bound"
+        raise ValueError(msg)
+    if x_min is None or x_max is None:
+        if not isinstance(g, Hinge):
+            msg = (
+                f"g={g.name!r} needs two bounds; got x_min={x_min!r} and x_max={x_max!r}. "
+                "For no bound on one side, pass g=hinge(softness)"
+            )
+            raise ValueError(msg)
+        if slope is not None and not is_number(slope):
+            msg = "slope must be None or 1 with one bound; got an array"
+            raise ValueError(msg)
+    if slope is not None and not isinstance(g, (Named, Hinge)) and g.slope is None:
+        msg = f"slope={slope!r} needs the slope of g at its center: declare it, Squash(..., center=..., slope=...); g is {g!r}"
+        raise ValueError(msg)
+
+
+def check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
+    """Values that are at hand, those of NumPy arrays and a slope that is a number; other arrays are not read back."""
+    if isinstance(low, np.ndarray) or isinstance(high, np.ndarray):
+        bounds = np.broadcast_arrays(*(bound for bound in (low, high) if bound is not None))
+        good = np.logical_and.reduce([np.isfinite(bound) for bound in bounds]) & (bounds[0] <= bounds[-1])
+        good &= (bounds[0] < bounds[-1]) | (len(bounds) == 1)
+        if not good.all():
+            worst = iter([float(bound[~good][0]) for bound in bounds])
+            first_low, first_high = (None if bound is None else next(worst) for bound in (low, high))
+            check_numbers(first_low, first_high, (first_low, first_high), where)
+    if isinstance(slope, float):
+        _check_slope(slope, low, high)
+    if isinstance(slope, np.ndarray):
+        for value in slope[~((slope > 0) & np.isfinite(slope))][:1]:
+            _check_slope(float(value), low, high)

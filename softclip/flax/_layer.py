@@ -1,0 +1,33 @@
+"""What the layers of Flax NNX and of Flax Linen have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from softclip._arguments import arguments
+from softclip._checks import check_host_values
+from softclip._hinge import Hinge
+from softclip._named import Named
+
+
+def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any], Any]:
+    """The bounds and the slope of a layer, lists and NumPy's arrays as JAX's, and g; what `soft_clip` would refuse is.
+
+    The values of arrays are read once, here. Of a function that is some library's version of a named one the named one
+    is kept: jnp.tanh does not pickle, and a deep copy of jax.nn.sigmoid is another function.
+    """
+    bounds = {
+        name: jnp.asarray(value) if isinstance(value, (list, tuple, np.ndarray)) else value
+        for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
+    }
+    _, squash, _, _, *checked = arguments(
+        "value", "x", jnp.zeros(()), bounds["x_min"], bounds["x_max"], g, bounds["slope"]
+    )
+    if not any(isinstance(value, jax.core.Tracer) for value in checked):
+        low, high, rate = (np.asarray(value) if isinstance(value, jax.Array) else value for value in checked)
+        check_host_values(low, high, rate, "")
+    return bounds, squash if isinstance(squash, (Named, Hinge)) else g
