@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 from softclip._arguments import arguments
+from softclip._types import ArrayT, Bound, Floats, G, Integers, Numbers
 
-Array = Any
 
-
-def soft_clip(
-    x: Array,
-    x_min: Array | float | None = -1.0,
-    x_max: Array | float | None = 1.0,
-    g: Any = "sigmoid",
-    *,
-    slope: Array | float | None = None,
-) -> Array:
+@overload
+def soft_clip(x: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
+@overload
+def soft_clip(x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
+@overload
+def soft_clip(x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> ArrayT: ...
+def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None) -> Any:
     """Carry x smoothly into [x_min, x_max]: the soft clipping activation.
 
     ``f(x) = x_min + (x_max - x_min) * G(u(x))``, with `G` the clipping function `g` carried from its own range onto
@@ -84,14 +82,19 @@ def soft_clip(
     return lib.run("value", *call)
 
 
+@overload
 def soft_clip_inverse(
-    y: Array,
-    x_min: Array | float | None = -1.0,
-    x_max: Array | float | None = 1.0,
-    g: Any = "sigmoid",
-    *,
-    slope: Array | float | None = None,
-) -> Array:
+    y: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> Floats: ...
+@overload
+def soft_clip_inverse(
+    y: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> Floats: ...
+@overload
+def soft_clip_inverse(
+    y: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> ArrayT: ...
+def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None) -> Any:
     """The x whose soft clip is y: the inverse function of `soft_clip` with the same bounds, `g` and `slope`.
 
     ``u = Q((y - x_min) / (x_max - x_min))``, with Q the quantile function that inverts G, and x from u. It is computed
@@ -147,14 +150,21 @@ def soft_clip_inverse(
     return lib.run("inverse", *call)
 
 
+@overload
 def soft_clip_derivative(
-    x: Array,
-    x_min: Array | float | None = -1.0,
-    x_max: Array | float | None = 1.0,
-    g: Any = "sigmoid",
-    *,
-    slope: Array | float | None = None,
-) -> Array:
+    x: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> Floats: ...
+@overload
+def soft_clip_derivative(
+    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> Floats: ...
+@overload
+def soft_clip_derivative(
+    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> ArrayT: ...
+def soft_clip_derivative(
+    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None
+) -> Any:
     """The derivative of `soft_clip` at x, from its closed form.
 
     ``f'(x) = (x_max - x_min) * G'(u) * du/dx``; without `slope`, ``du/dx = 1``. It keeps its relative accuracy in the
@@ -202,14 +212,21 @@ def soft_clip_derivative(
     return lib.run("derivative", *call)
 
 
+@overload
 def soft_clip_log_derivative(
-    x: Array,
-    x_min: Array | float | None = -1.0,
-    x_max: Array | float | None = 1.0,
-    g: Any = "sigmoid",
-    *,
-    slope: Array | float | None = None,
-) -> Array:
+    x: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> Floats: ...
+@overload
+def soft_clip_log_derivative(
+    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> Floats: ...
+@overload
+def soft_clip_log_derivative(
+    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+) -> ArrayT: ...
+def soft_clip_log_derivative(
+    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None
+) -> Any:
     """The logarithm of the derivative of `soft_clip` at x: the log-determinant of a change of variables.
 
     ``log f'(x) = log(x_max - x_min) + log G'(u) + log(du/dx)``, from closed forms that are finite where f' underflows.

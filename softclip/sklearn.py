@@ -39,7 +39,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         The bounds, in the dtype and, with array API dispatch, of the library and on the device of the table.
     n_features_in_ : int
         The number of columns.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Their names, if they are strings.
 
     Raises
@@ -128,7 +128,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         Returns
         -------
         array of shape (n_samples, n_features)
-            In [x_min_, x_max_].
+            In ``[x_min_, x_max_]``.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)

@@ -10,9 +10,14 @@ import pytest
 from libraries import LIBRARIES, Library
 
 from softclip import NAMES, Squash, hinge, soft_clip
+from softclip._named import NAMED
 
 X = np.linspace(-1, 1, 3)
 NAN, INF = float("nan"), float("inf")
+
+
+def test_type_checkers_know_the_names_that_there_are() -> None:
+    assert tuple(NAMED) == NAMES
 
 
 def decreasing(z: Any) -> Any:

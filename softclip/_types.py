@@ -1,0 +1,33 @@
+"""What the public functions take and give, as type checkers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softclip._named import Name
+from softclip._squash import Squash
+
+
+class Array(Protocol):
+    """An array of any library."""
+
+    @property
+    def shape(self) -> Any:
+        """Its size along each axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """What its elements are."""
+
+
+ArrayT = TypeVar("ArrayT", bound=Array)
+Numbers = float | list[Any] | tuple[Any, ...] | np.floating[Any] | np.integer[Any]
+"""What becomes a NumPy array."""
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
+Bound = float | Array | list[Any] | tuple[Any, ...] | None
+G = Name | Squash | Callable[[Any], Any]
