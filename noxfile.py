@@ -5,12 +5,16 @@ Every session makes its own environment, with the versions that constraints.txt 
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False  # a Python that is not at hand is skipped, and nox says so
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 LIBRARIES = {
@@ -22,6 +26,13 @@ LIBRARIES = {
     "cupy": ["cupy-cuda12x"],
 }
 INSTALLED_BY_DEFAULT = ("numpy", "torch", "jax", "dask", "strict")
+# What is not run with the lowest versions, as the tests themselves, not the package, take more: the scripts and pages take
+# today's plotting and today's jax.enable_x64; jax 0.5 cannot spread arrays over processes, nor count its dispatches.
+SCRIPTS = [f"tests/test_{name}.py" for name in ("docs", "examples", "model_examples", "numerics_page", "paper")]
+WITH_LATER_JAX = (
+    "Exported or Sharded or one_dispatch or over_processes or what_is_state or in_a_sequence or checks_of_scikit"
+)
+THREADED = [f"tests/test_{name}.py" for name in ("arguments", "calculus", "numpy", "program", "squash", "values")]
 
 
 def install(session: nox.Session, *packages: str) -> None:
@@ -58,6 +69,101 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def lowest(session: nox.Session) -> None:
+    """Run tests with the lowest versions that pyproject.toml allows (not of torch, whose old builds bring CUDA along)."""
+    project = PROJECT["project"]
+    extras = [r for name, extra in project["optional-dependencies"].items() if name != "torch" for r in extra]
+    pins = [requirement.replace(">=", "==") for requirement in [*project["dependencies"], *extras]]
+    tools = [requirement for requirement in group("test") if not requirement.startswith("array-api-extra")]
+    session.install("--quiet", ".", *pins, *tools, "pytest-xdist", "jaxlib==0.5")
+    session.install("--quiet", "--no-deps", "array-api-extra")  # the tests', which asks for a later array-api-compat
+    options = [f"--library={name}" for name in ("numpy", "strict", "jax")] + [f"--ignore={path}" for path in SCRIPTS]
+    session.run("pytest", "-n", "2", *options, "-k", f"not ({WITH_LATER_JAX})", *session.posargs)
+
+
+@nox.session
+def bare(session: nox.Session) -> None:
+    """Use the package with nothing but its run-time dependencies installed."""
+    install(session, ".")
+    session.run("python", "-W", "error", "tests/bare.py")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it, and run tests in another folder, where there is no package beside them."""
+    folder = Path(session.create_tmp()) / "elsewhere"
+    shutil.rmtree(folder, ignore_errors=True)
+    install(session, "build", *group("test", "demo"), "pytest-xdist")
+    session.run("python", "-m", "build", "--quiet", "--wheel", "--outdir", str(folder / "dist"))
+    install(session, "--force-reinstall", "--no-deps", *map(str, (folder / "dist").glob("*.whl")))
+    install(session, "array-api-compat")
+    for name in ("tests", "docs", "examples", "README.md", "CONTRIBUTING.md", "pyproject.toml", "noxfile.py", ".ci"):
+        source = Path(name)
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("_build", "generated", "__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    session.chdir(folder)
+    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *session.posargs)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Run tests with the newest releases of everything (but torch, unless ``-- torch`` is given, which brings CUDA along)."""
+    names = [
+        name for name in ("numpy", "jax", "dask", "strict", "torch") if name != "torch" or "torch" in session.posargs
+    ]
+    packages = [package for name in names for package in LIBRARIES[name]]
+    session.install(
+        "--quiet", "--upgrade", ".", *group("test", "test-jax", "test-dask"), "pytest-xdist", "tqdm", *packages
+    )
+    session.run(
+        "pytest", "-n", "2", *(f"--library={name}" for name in names), *(a for a in session.posargs if a != "torch")
+    )
+
+
+@nox.session
+def prerelease(session: nox.Session) -> None:
+    """Run tests with the newest releases, and those that are still to come, of what the package stands on."""
+    session.install("--quiet", "--upgrade", "--pre", ".", "numpy", "scipy", "array-api-compat", "array-api-strict")
+    session.install("--quiet", *group("test"), "pytest-xdist")
+    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
+def pythons(session: nox.Session) -> None:
+    """Run tests on each Python that is at hand."""
+    install(session, ".", *group("test"), "pytest-xdist")
+    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.13t", "3.14t"])
+def threads(session: nox.Session) -> None:
+    """Run tests in four threads at once, where there is one on a Python without its global lock."""
+    install(session, ".", *group("test"), "pytest-run-parallel")
+    session.run("pytest", "--parallel-threads=4", "--iterations=2", "--library=numpy", *(session.posargs or THREADED))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run all tests and demand that they reach every line and branch of the package."""
+    libraries = [package for name in INSTALLED_BY_DEFAULT for package in LIBRARIES[name]]
+    groups = group("test", "demo", "test-numpy", "test-torch", "test-jax", "test-dask")
+    install(session, ".", *groups, "pytest-cov", "pytest-xdist", "tqdm", *libraries)
+    options = [f"--library={name}" for name in INSTALLED_BY_DEFAULT]
+    report = ["--cov=softclip", "--cov-branch", "--cov-report=term-missing:skip-covered", "--cov-fail-under=100"]
+    session.run("pytest", "-n", "2", *options, *report, *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Call the public functions with wild arguments for a while (``-- --minutes 30``; all libraries that are installed)."""
+    libraries = [package for name in INSTALLED_BY_DEFAULT for package in LIBRARIES[name]]
+    install(session, ".", *group("test"), "pandas", *libraries)
+    session.run("python", "tests/fuzz.py", *(session.posargs or ["--minutes", "10"]))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style with ruff; ``-- fix`` mends what it can."""
     install(session, *group("lint"))
@@ -70,6 +176,21 @@ def types(session: nox.Session) -> None:
     """Check types with mypy, strictly."""
     install(session, ".", *group("types"))
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html, warnings fatal, and check its links and what its examples print (``-- --accept``)."""
+    install(session, ".", *group("docs"), *LIBRARIES["torch"], *LIBRARIES["jax"], *LIBRARIES["dask"])
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "docs/_build/html")
+    session.run("python", "docs/_ext/check_site.py", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Move the sliders of the explorer in a headless Chromium, if there is one; ``nox -s docs`` builds the page."""
+    install(session, ".", *group("test", "browser"))
+    session.run("pytest", "tests/test_explorer.py", *session.posargs)
 
 
 @nox.session
@@ -118,6 +239,9 @@ def exhaustive(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the wheel and the source distribution into dist/."""
-    install(session, "build")
+    """Build the wheel and the source distribution into dist/, and look at them as the package index would."""
+    install(session, "build", "twine", "check-wheel-contents")
+    shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build", "--quiet")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    session.run("check-wheel-contents", "dist")
