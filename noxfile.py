@@ -26,9 +26,11 @@ LIBRARIES = {
     "cupy": ["cupy-cuda12x"],
 }
 INSTALLED_BY_DEFAULT = ("numpy", "torch", "jax", "dask", "strict")
-# What is not run with the lowest versions, as the tests themselves, not the package, take more: the scripts and pages take
-# today's plotting and today's jax.enable_x64; jax 0.5 cannot spread arrays over processes, nor count its dispatches.
-SCRIPTS = [f"tests/test_{name}.py" for name in ("docs", "examples", "model_examples", "numerics_page", "paper")]
+# Tests of scripts and pages, which take plotting, progress bars and today's libraries.
+NO_SCRIPTS = [
+    f"--ignore=tests/test_{name}.py" for name in ("docs", "examples", "model_examples", "numerics_page", "paper")
+]
+# Tests that take a later JAX, or a later scikit-learn, than the package does.
 WITH_LATER_JAX = (
     "Exported or Sharded or one_dispatch or over_processes or what_is_state or in_a_sequence or checks_of_scikit"
 )
@@ -77,8 +79,8 @@ def lowest(session: nox.Session) -> None:
     tools = [requirement for requirement in group("test") if not requirement.startswith("array-api-extra")]
     session.install("--quiet", ".", *pins, *tools, "pytest-xdist", "jaxlib==0.5")
     session.install("--quiet", "--no-deps", "array-api-extra")  # the tests', which asks for a later array-api-compat
-    options = [f"--library={name}" for name in ("numpy", "strict", "jax")] + [f"--ignore={path}" for path in SCRIPTS]
-    session.run("pytest", "-n", "2", *options, "-k", f"not ({WITH_LATER_JAX})", *session.posargs)
+    options = [f"--library={name}" for name in ("numpy", "strict", "jax")]
+    session.run("pytest", "-n", "2", *options, *NO_SCRIPTS, "-k", f"not ({WITH_LATER_JAX})", *session.posargs)
 
 
 @nox.session
@@ -127,14 +129,14 @@ def prerelease(session: nox.Session) -> None:
     """Run tests with the newest releases, and those that are still to come, of what the package stands on."""
     session.install("--quiet", "--upgrade", "--pre", ".", "numpy", "scipy", "array-api-compat", "array-api-strict")
     session.install("--quiet", *group("test"), "pytest-xdist")
-    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *session.posargs)
+    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *NO_SCRIPTS, *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def pythons(session: nox.Session) -> None:
     """Run tests on each Python that is at hand."""
     install(session, ".", *group("test"), "pytest-xdist")
-    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *session.posargs)
+    session.run("pytest", "-n", "2", "--library=numpy", "--library=strict", *NO_SCRIPTS, *session.posargs)
 
 
 @nox.session(python=["3.11", "3.13t", "3.14t"])

@@ -36,7 +36,7 @@ def as_a_user_has_it() -> Iterator[None]:
 
 
 def skip_without_its_library(module: str) -> None:
-    library = module.split(".")[1].removeprefix("_") if "." in module else ""
+    library = module.split(".")[1].removeprefix("_").partition("_")[0] if "." in module else ""
     if library in ADAPTED:
         pytest.importorskip(library, reason=f"{module} is for it")
 
