@@ -68,7 +68,7 @@ def _steps(quantity: Quantity, weighted: bool, g: Squash, format_: Format, *numb
 def _function(operation: Operation) -> Callable[..., Array]:
     """What does an operation, with ``out``; it may also make a new tensor."""
     assert isinstance(operation, str)  # noqa: S101  (programs of functions that are not the package's are not run here)
-    own = {"clip": _clip, "where": _where, "equal": torch.eq, "erfcinv": erfcinv}
+    own = {"clip": _clip, "where": _where, "negative": _negative, "equal": torch.eq, "erfcinv": erfcinv}
     found: Callable[..., Array] | None = own.get(operation) or getattr(torch, operation, None)
     return found or getattr(torch.special, operation)
 
@@ -82,5 +82,12 @@ def _clip(a: Array, low: Array, high: Array, out: Array | None) -> Array:
     return torch.minimum(out, high, out=out)
 
 
+# These two cannot round to 16 bits.
+
+
+def _negative(a: Array, out: Array | None) -> Array:
+    return torch.negative(a, out=out if out is None or out.dtype is a.dtype else None)
+
+
 def _where(condition: Array, a: Array, b: Array, out: Array | None) -> Array:
-    return torch.where(condition, a, b, out=out if out is None or out.dtype is a.dtype else None)  # it cannot round
+    return torch.where(condition, a, b, out=out if out is None or out.dtype is a.dtype else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,9 +72,15 @@ def test_any_layout_of_x_and_of_the_gradient(layout: str, of_gradient: str) -> N
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (0.0, 6.0), (-1.0, 3.0)], ids=str)
-@pytest.mark.parametrize("g", ALL, ids=name_of)
-def test_blocks_change_nothing(g: Any, bounds: tuple[float, float], dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("g", "bounds"),
+    [
+        *itertools.product(ALL, [(-1.0, 1.0), (0.0, 6.0), (-1.0, 3.0)]),
+        *itertools.product([HINGE], [(0.0, None), (None, 6.0)]),
+    ],
+    ids=name_of,
+)
+def test_blocks_change_nothing(g: Any, bounds: tuple[float | None, float | None], dtype: str) -> None:
     x = spread(getattr(torch, dtype))
     for function in (soft_clip, soft_clip_derivative, soft_clip_log_derivative):
         assert torch.equal(function(x, *bounds, g), by_pieces(lambda piece, f=function: f(piece, *bounds, g), x))
