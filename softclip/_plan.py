@@ -148,8 +148,14 @@ def _number_hinge(
         center, width = Fraction(1, 2), Fraction(1, 2)
         scale = Fraction(1)
     else:
-        center, width, softness = middle, half / Fraction(slope), softness / Fraction(slope)
+        # Past that both are less than the format can tell from nothing; kept above it, their ratio counts.
+        steepness = min(Fraction(slope), max(half, softness) / Fraction(compute.tiny))
+        center, width, softness = middle, half / steepness, softness / steepness
         scale = _scale(compute, low, high, _finite(width), _finite(softness)) if middle else Fraction(1)
+        lift = Fraction(2) ** (2 * compute.digits)
+        # Ends may be so near to each other that their distance would lose digits. What overflows is past the corners.
+        if width < Fraction(compute.tiny) * lift and max(abs(middle), softness) * lift < 2 ** (compute.largest - 12):
+            scale = lift
     corners = _finite(_within(compute, min(2 * width / softness, _CORNERS)))
     scaled = [compute.split(_within(compute, end * scale)) for end in (center - width, center + width, center)]
     c = HingeFrame(
@@ -244,11 +250,13 @@ def _array_frame(
 ) -> Frame:
     half = 0.5 * high - 0.5 * low
     middle, middle_low = _exact_sum(0.5 * low, 0.5 * high)
+    if slope is not None:
+        steepness = _within_array(ops, compute, slope / unit_slope(g))
     c = Frame(low, high, half, middle, middle_low)
     if quantity in ("value", "inverse"):
         c = c._replace(reach=_array_scale(ops, compute, half))
     else:
-        rate = half if slope is None else slope / unit_slope(g)
+        rate = half if slope is None else steepness
         rate = rate if isinstance(g, Named) else rate / (0.5 * g.high - 0.5 * g.low)
         sized = _array_scale(ops, compute, rate) if isinstance(g, Named) else Scale(rate)
         c = c._replace(rate=sized, log_rate=_array_log(ops, rate))
@@ -259,9 +267,17 @@ def _array_frame(
         shift=0.5 * middle,
         shift_low=0.5 * middle_low,
         divisor=ops.maximum(0.5 * half, compute.tiny),
-        factor=slope / unit_slope(g),
+        factor=steepness,
         center=g.center or None,
     )
+
+
+def _within_array(ops: Any, compute: Format, size: Any) -> Any:
+    """A positive size, at the nearest normal number of the format: 0 times 1 over it, or it times infinity, would be NaN."""
+    largest = math.ldexp(1.0, compute.largest)
+    if isinstance(size, float):
+        return min(max(size, compute.tiny), largest)
+    return ops.minimum(ops.maximum(size, compute.tiny), largest)
 
 
 def _array_log(ops: Any, value: Any) -> Any:
@@ -274,17 +290,18 @@ def _array_hinge(
     half = 0.5 * high - 0.5 * low
     middle = _exact_sum(0.5 * low, 0.5 * high)
     scale = 0.125
+    within = functools.partial(_within_array, ops, compute)
     if slope is None:
         center, width, softness = (0.5 * scale, None), 0.5 * scale, g.softness * scale
         start, end = (0.0, None), (scale, None)
+        corners = within(1 / g.softness)
     else:
         center = (scale * middle[0], scale * middle[1])
-        width = ops.maximum(scale * half / slope, compute.tiny)
+        width = within(scale * half / slope)
         start, end = (_add(center, side) for side in (-width, width))
-        softness = g.softness * scale / slope
-    # 1 over it must not be infinite: at the end itself that would be 0 times infinity.
-    softness = max(softness, compute.tiny) if isinstance(softness, float) else ops.maximum(softness, compute.tiny)
-    corners = 2 * (width / softness)
+        softness = scale * (g.softness / slope)
+        corners = within(2 * (half / within(g.softness)))
+    softness = within(softness)
     share, mass = (
         -(math.expm1(part * corners) if isinstance(corners, float) else ops.expm1(part * corners))
         for part in (-0.5, -1)
@@ -301,13 +318,13 @@ def _array_hinge(
         width,
         kappa=1 / softness,
         corners=corners,
-        weight=softness / width,
+        weight=2 / corners,
         share=share,
-        unit=None if slope is None else scale / slope,
+        unit=None if slope is None else within(scale / slope),
     )
     if quantity not in ("derivative", "log_derivative"):
         return c
-    rate = (half if slope is None else 0.5 * slope) * mass
+    rate = within((half if slope is None else 0.5 * slope) * mass)
     return c._replace(rate=_array_scale(ops, compute, rate), log_rate=_array_log(ops, rate))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 from array_api_extra.testing import assert_close, lazy_xp_function, patch_lazy_xp_functions
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from libraries import Library
 
@@ -108,11 +108,17 @@ def any_bounds(draw: st.DrawFn, dtype: str) -> tuple[float, float]:
 
 @pytest.mark.parametrize("g", GS, ids=str)
 @settings(max_examples=200)
-@given(data=st.data())
-def test_any_bounds_from_subnormal_to_the_largest(g: Any, data: st.DataObject) -> None:
-    dtype = data.draw(st.sampled_from(["float32", "float64"]))
-    low, high = data.draw(any_bounds(dtype))
-    slope = data.draw(st.sampled_from([None, 1.0, 1e-3, 1e3]))
+@given(
+    dtype_and_bounds=st.sampled_from(["float32", "float64"]).flatmap(
+        lambda dtype: st.tuples(st.just(dtype), any_bounds(dtype))
+    ),
+    slope=st.sampled_from([None, 1.0, 1e-3, 1e3]),
+)
+@example(dtype_and_bounds=("float64", (0.0, 2.2854715339092936e-308)), slope=1.0)  # a width below the normal numbers
+def test_any_bounds_from_subnormal_to_the_largest(
+    g: Any, dtype_and_bounds: tuple[str, tuple[float, float]], slope: float | None
+) -> None:
+    dtype, (low, high) = dtype_and_bounds
     x = wide_range(dtype)
     y = soft_clip(x, low, high, g, slope=slope)
     assert ((low <= y) & (y <= high)).all()
@@ -317,3 +323,21 @@ def test_a_tensor_without_data() -> None:
 
     y = soft_clip(torch.empty((2, 3), device="meta", dtype=torch.float16), 0.0, 6.0, "tanh", slope=1.0)
     assert (y.device.type, tuple(y.shape), y.dtype) == ("meta", (2, 3), torch.float16)
+
+
+@pytest.mark.parametrize("slope", [1e-308, 1e-30, 1e30, 1e308])
+@pytest.mark.parametrize("g", [*GS, hinge(1e-300), hinge(1e300)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_slopes_with_arrays_as_bounds(g: Any, dtype: str, slope: float) -> None:
+    """No NaN, and what numbers give where those are numbers of ordinary size: the same function with its exact constants."""
+    x = np.array([-np.inf, -1e30, -1.0, -1e-30, 0.0, 0.5, 1.0, 3.0, 1e30, np.inf], dtype)
+    arrays = np.array([-1.0], dtype), np.array([3.0], dtype)
+    for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative):
+        found, expected = f(x, *arrays, g, slope=slope), f(x, -1.0, 3.0, g, slope=slope)
+        assert not np.isnan(found).any(), f
+        if f is soft_clip:
+            np.testing.assert_allclose(found, expected, rtol=0, atol=16 * np.finfo(dtype).eps)
+    y = np.array([-1.0, -0.5, 1.0, 3.0], dtype)
+    back = soft_clip_inverse(y, *arrays, g, slope=slope)
+    assert (back[0], back[-1]) == (-np.inf, np.inf)
+    assert not np.isnan(back).any()
