@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from softclip._checks import check_call, check_host_values, check_kind, check_numbers, is_number, numbers
+from softclip._checks import check_call, check_host_values, check_kind, is_number, numbers
 from softclip._format import Format
 from softclip._hinge import Hinge
 from softclip._libraries import library
@@ -36,11 +36,14 @@ def arguments(
         low, high, slope = check(squash, format_, x_min, x_max, slope)
     else:
         check_kind(squash, x_min, x_max, slope)
-        low, high, slope = (
-            _beside(argument, value, name, x, lib, format_)
+        low, high, steepness = (
+            _read(argument, value, name, x, lib, format_)
             for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
         )
-        check_host_values(low, high, slope, f" once rounded to {format_.name}")
+        check_host_values(low, high, steepness, f" once rounded to {format_.name}")
+        low = _beside(low, x_min, x, lib, format_)
+        high = _beside(high, x_max, x, lib, format_)
+        slope = steepness if is_number(slope) else _beside(steepness, slope, x, lib, format_)
     return lib, squash, x, format_, low, high, slope
 
 
@@ -59,7 +62,7 @@ def _check_declared(quantity: Quantity, g: Squash) -> None:
 def _as_array(name: str, x: Any) -> tuple[Array, Standard]:
     """The array x and its library; numbers and nested lists become NumPy arrays."""
     if isinstance(x, (int, float, complex, list, tuple, np.generic)):
-        x = np.asarray(x)
+        x = _array_of(name, x)
     if isinstance(x, np.ma.MaskedArray):
         msg = f"{name} must not be a masked array, whose mask would be lost; pass {name}.filled(numpy.nan)"
         raise TypeError(msg)
@@ -74,22 +77,29 @@ def _as_array(name: str, x: Any) -> tuple[Array, Standard]:
         raise TypeError(msg) from None
 
 
-def _beside(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
-    """A bound or slope: None, a number as it is, or an array in the dtype of the result, checked to stand beside x."""
+def _array_of(name: str, values: Any) -> Array:
+    """A number or nested list as a NumPy array."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        msg = f"{name} must be a nested list of numbers, with as many in each row: {error}"
+        raise ValueError(msg) from None
+
+
+def _read(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
+    """A bound or slope: None, a float, a list as a NumPy array, or an array that can stand beside x; each rounded to the format."""
     if value is None:
         return None
     if is_number(value):
         value = as_number(name, value)
-        if name == "slope":
-            return value
-        check_numbers(value, None, (value, "an array") if name == "x_min" else ("an array", value))
-        return lib.beside(value, x, lib.dtype(format_))
+        return value if name == "slope" or lib.tracing() else format_.round(value)
     if isinstance(value, (list, tuple)):
-        value = np.asarray(value)
-        if value.dtype.kind not in "iuf":
-            msg = f"{name} must hold real numbers; got {value.dtype}"
+        array = _array_of(name, value)
+        if array.dtype.kind not in "iuf":
+            msg = f"{name} must hold real numbers; got {array.dtype}"
             raise TypeError(msg)
-        return lib.beside(value.tolist(), x, lib.dtype(format_))
+        rounded = [format_.round(float(v)) for v in array.flat]
+        return np.array(rounded).reshape(array.shape)
     if not lib.owns(value):
         msg = f"{name} must be a number or an array of {of}'s library; {of} is {_kind(x)}, {name} is {_kind(value)}"
         raise TypeError(msg)
@@ -102,6 +112,11 @@ def _beside(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Fo
         msg = f"{name} must hold real numbers; got {value.dtype}"
         raise TypeError(msg) from None
     return lib.cast(value, lib.dtype(format_))
+
+
+def _beside(value: Any, given: Any, x: Array, lib: Standard, format_: Format) -> Any:
+    """What `_read` made of a bound or slope as an array beside x."""
+    return value if given is None or lib.owns(given) else lib.beside(value, x, lib.dtype(format_))
 
 
 def _kind(value: Any) -> str:

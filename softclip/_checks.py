@@ -15,10 +15,10 @@ from softclip._squash import Squash, as_number
 
 
 def is_number(value: Any) -> bool:
-    """Whether a bound or slope is a number, or None; what is neither that nor an array is told so by `as_number`."""
-    if value is None or isinstance(value, (int, float, np.generic)):
+    """Whether a bound or slope is a number, or None; `as_number` refuses what only looks like one."""
+    if value is None or isinstance(value, (int, float, complex, str, np.generic)):
         return True
-    return not (hasattr(value, "shape") or isinstance(value, (list, tuple)))
+    return hasattr(value, "__float__") and not hasattr(value, "shape")
 
 
 def check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:  # noqa: ARG001
@@ -46,16 +46,16 @@ def check_numbers(low: float | None, high: float | None, given: tuple[Any, Any],
     """Plain comparisons, which torch.compile can trace; `given` is what the caller passed for low and high."""
     for bound in (low, high):
         if bound is not None and bound != bound:  # noqa: PLR0124  (NaN)
-            msg = f"x_min and x_max must not be NaN; got x_min={given[0]!r} and x_max={given[1]!r}"
+            msg = f"x_min and x_max must not be NaN; got x_min={given[0]} and x_max={given[1]}"
             raise ValueError(msg)
         if bound is not None and (bound == math.inf or bound == -math.inf):  # noqa: PLR1714
             msg = (
-                f"x_min and x_max must be finite{where}; got x_min={given[0]!r} and x_max={given[1]!r}. "
+                f"x_min and x_max must be finite{where}; got x_min={given[0]} and x_max={given[1]}. "
                 "For no bound on one side, pass None and g=hinge(softness)"
             )
             raise ValueError(msg)
     if low is not None and high is not None and not low < high:
-        msg = f"x_min must be less than x_max{where}; got x_min={given[0]!r} and x_max={given[1]!r}"
+        msg = f"x_min must be less than x_max{where}; got x_min={given[0]} and x_max={given[1]}"
         raise ValueError(msg)
 
 
@@ -89,17 +89,32 @@ def check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
 
 
 def check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
-    """Values that are at hand, those of NumPy arrays and a slope that is a number; other arrays are not read back."""
+    """Values that are at hand, numbers and NumPy arrays; arrays of other libraries are not read back."""
     if isinstance(low, np.ndarray) or isinstance(high, np.ndarray):
-        bounds = np.broadcast_arrays(*(bound for bound in (low, high) if bound is not None))
-        good = np.logical_and.reduce([np.isfinite(bound) for bound in bounds]) & (bounds[0] <= bounds[-1])
-        good &= (bounds[0] < bounds[-1]) | (len(bounds) == 1)
-        if not good.all():
-            worst = iter([float(bound[~good][0]) for bound in bounds])
-            first_low, first_high = (None if bound is None else next(worst) for bound in (low, high))
-            check_numbers(first_low, first_high, (first_low, first_high), where)
+        low_shown, high_shown = _first_wrong(low, high)
+    else:
+        low_shown, high_shown = low, high
+    given = [v if v is None or isinstance(v, float) else "an array" for v in (low_shown, high_shown)]
+    at_hand = [v if isinstance(v, float) else None for v in given]
+    check_numbers(at_hand[0], at_hand[1], (given[0], given[1]), where)
     if isinstance(slope, float):
         _check_slope(slope, low, high)
     if isinstance(slope, np.ndarray):
         for value in slope[~((slope > 0) & np.isfinite(slope))][:1]:
             _check_slope(float(value), low, high)
+
+
+def _first_wrong(low: Any, high: Any) -> tuple[Any, Any]:
+    """Of bounds of which one is a NumPy array at least the first pair that is wrong, None and None if all are good."""
+    bounds = [bound for bound in (low, high) if isinstance(bound, (float, np.ndarray))]
+    with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN
+        good = functools.reduce(np.logical_and, map(np.isfinite, bounds))
+        good = good if len(bounds) == 1 else good & (bounds[0] < bounds[1])
+    if good.all():
+        return None, None
+    first = np.argmin(good)
+    shown = (
+        float(np.broadcast_to(bound, good.shape).flat[first]) if isinstance(bound, (float, np.ndarray)) else bound
+        for bound in (low, high)
+    )
+    return next(shown), next(shown)

@@ -43,7 +43,7 @@ class Dask(Standard):
         return None
 
     def cast(self, x: Array, dtype: Any) -> Array:
-        return x.astype(dtype)
+        return _cast_chunk(x, dtype) if isinstance(x, np.ndarray) else x.map_blocks(_cast_chunk, dtype, dtype=dtype)
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         given = (low, high, slope)
@@ -54,6 +54,11 @@ class Dask(Standard):
         return dask.array.core.elemwise(
             functools.partial(chunk, places), x, *(given[i] for i in places), dtype=self.dtype(format_)
         )
+
+
+def _cast_chunk(x: Array, dtype: Any) -> Array:
+    with np.errstate(all="ignore"):
+        return x.astype(dtype)
 
 
 def _run_chunk(

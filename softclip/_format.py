@@ -53,6 +53,8 @@ class Format:
         """`value` to the nearest number of this format, ties to even; infinite if beyond the largest."""
         if value == 0 or not math.isfinite(value) or self.digits == 53:
             return value
+        if abs(value) >= math.ldexp(1.0, self.largest + 1):
+            return math.copysign(math.inf, value)
         exponent = max(math.frexp(value)[1], self.smallest + 1) - self.digits
         rounded = math.ldexp(round(math.ldexp(value, -exponent)), exponent)
         return rounded if abs(rounded) < math.ldexp(1.0, self.largest + 1) else math.copysign(math.inf, value)

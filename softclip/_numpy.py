@@ -48,7 +48,10 @@ class NumPy(Standard):
         return None
 
     def cast(self, x: Array, dtype: Any) -> Array:
-        return np.asarray(x, dtype=dtype)
+        if x.dtype == dtype:
+            return np.asarray(x)
+        with np.errstate(all="ignore"):  # bounds are cast before `run`
+            return np.asarray(x, dtype=dtype)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         try:
@@ -118,7 +121,7 @@ class NumPy(Standard):
     def function(self, operation: Operation) -> Callable[..., Array]:
         """What does an operation, with ``out``; it may also make a new array."""
         if not isinstance(operation, str):
-            return lambda u, out: np.array(operation(u))  # noqa: ARG005  (a copy: it might be u, which a step writes to)
+            return lambda u, out: np.array(self.call(operation, u))  # noqa: ARG005  (a copy: it might be u, which a step writes to)
         own = {"where": _where, "clip": _clip}
         return own.get(operation) or getattr(np, operation, None) or self._special(operation)
 

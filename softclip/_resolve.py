@@ -12,9 +12,10 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from softclip._format import Format
+from softclip._hinge import hinge
 from softclip._named import NAMED
 from softclip._run import Standard
-from softclip._squash import Squash, Unread
+from softclip._squash import Squash, Unread, hashable
 
 Array = Any
 
@@ -56,8 +57,8 @@ def resolve(g: Any, lib: Standard, x: Array) -> Squash:
         raise ValueError(msg)
     if isinstance(g, Squash):
         return g
-    if not callable(g) or (isinstance(g, type) and issubclass(g, Squash)):
-        msg = f"g must be a name, a Squash or an increasing function of an array; got {g!r}"
+    if not callable(g) or g is hinge or (isinstance(g, type) and issubclass(g, Squash)):
+        msg = f"g must be a name, a Squash such as hinge(0.1), or an increasing function of an array; got {g!r}"
         raise TypeError(msg)
     # Dynamo guards on each lookup: in its graphs none that an import of another library would change.
     return recognise(g, f"{lib.name}." if lib.tracing() else "") or _declare(g, lib, x)
@@ -93,7 +94,7 @@ def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
     compute = lib.format(x).computed_in
     if lib.tracing():
         return Unread(g, *_limits(g, lib, x, compute))
-    key = (g if isinstance(g, Hashable) else id(g), lib, compute)  # the Squash keeps g, and so its id
+    key = (hashable(g), lib, compute)  # the Squash keeps g, and so its id
     if key not in _declared:
         with lib.outside():
             low, high = (float(limit) for limit in _limits(g, lib, x, compute))
@@ -112,8 +113,4 @@ def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
 
 def _limits(g: Callable[[Array], Array], lib: Standard, x: Array, compute: Format) -> Array:
     ends = lib.beside([-math.inf, math.inf], x, lib.dtype(compute))
-    limits = g(ends)
-    if getattr(limits, "shape", None) != ends.shape:
-        msg = f"g must be an elementwise function; {g!r} of an array of shape {ends.shape} gives {limits!r}"
-        raise ValueError(msg)
-    return limits
+    return lib.call(g, ends)

@@ -132,8 +132,20 @@ class Standard:
         return self.where(a == 0, -math.inf, self.xp.log(self.where(a == 0, 1.0, a)))
 
     def call(self, fn: Callable[[Array], Array], u: Array) -> Array:
-        """A function that is not the package's."""
-        return fn(u)
+        """A function that is not the package's; ValueError unless it is elementwise, with real numbers of this library."""
+        y = fn(u)
+        dtype = getattr(y, "dtype", None)
+        if dtype is None or y.shape != u.shape or not (self.owns(y) or isinstance(y, np.generic)):
+            msg = f"g must be an elementwise function of {self.name} arrays; {fn!r} gives {y!r} for {u!r}"
+            raise ValueError(msg)
+        if dtype == u.dtype:
+            return y
+        try:
+            self.format(y)
+        except TypeError:
+            msg = f"g must give real numbers; {fn!r} gives {dtype} for {u.dtype}"
+            raise TypeError(msg) from None
+        return self.cast(y, u.dtype)
 
     def erf(self, a: Array) -> Array:
         return self._special("erf")(a)

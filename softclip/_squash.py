@@ -10,6 +10,9 @@ import numpy as np
 
 Array = Any
 
+LEAST = 2.0**-126
+"""The smallest normal number of float32, in which functions are evaluated at the least."""
+
 
 class Squash:
     """An increasing function with finite limits, declared for use as ``g``.
@@ -37,7 +40,8 @@ class Squash:
     TypeError
         If `fn`, `inverse` or `derivative` cannot be called, or a number is none.
     ValueError
-        If `low` and `high` are not finite and increasing, `center` is not finite, or `slope` is not positive and finite.
+        If `low` and `high` are not finite and increasing, or less than 2^-125 apart, `center` is not finite, or `slope`
+        is not positive and finite.
 
     Notes
     -----
@@ -98,8 +102,11 @@ class Squash:
         self.center = as_number("center", center)
         self.slope = None if slope is None else as_number("slope", slope)
         self.name = _name(fn) if name is None else name
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            msg = f"low and high must be the finite limits of an increasing function; got low={low!r}, high={high!r}"
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.high / 2 - self.low / 2 >= LEAST):
+            msg = (
+                "low and high must be the finite limits of an increasing function, which float32 can tell apart; "
+                f"got low={low!r}, high={high!r}"
+            )
             raise ValueError(msg)
         if not math.isfinite(self.center):
             msg = f"center must be finite; got {center!r}"
@@ -117,9 +124,8 @@ class Squash:
         return self.low == -self.high
 
     def _key(self) -> tuple[object, ...]:
-        functions = (self.fn, self.inverse, self.derivative)
-        hashable = (f if isinstance(f, Hashable) else id(f) for f in functions)
-        return (*hashable, self.low, self.high, self.center, self.slope, self.name)
+        functions = map(hashable, (self.fn, self.inverse, self.derivative))
+        return (*functions, self.low, self.high, self.center, self.slope, self.name)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._key() == other._key()
@@ -144,19 +150,34 @@ class Unread(Squash):
         self.fn, self.low, self.high, self.center = fn, low, high, 0.0
 
 
+def hashable(fn: Callable[..., Any] | None) -> Hashable:
+    """What stands for a function in a key: itself, or its identity if it cannot be hashed."""
+    try:
+        hash(fn)
+    except TypeError:
+        return id(fn)
+    return fn
+
+
 def _name(fn: Callable[[Array], Array]) -> str:
     return getattr(fn, "__name__", type(fn).__name__)
+
+
+# bool is an int for Python, and bytes, dates and complex numbers convert: none is meant as a number here.
+_NO_NUMBERS = (bool, np.bool_, str, bytes, np.void, np.complexfloating, np.datetime64, np.timedelta64)
 
 
 def as_number(argument: str, value: object) -> float:
     """`value` as a float; TypeError naming `argument` if it is not a real number."""
     if isinstance(value, float) and not isinstance(value, np.generic):
         return value
-    # bool is an int for Python, and a string converts: neither is meant as a number here.
-    if isinstance(value, (bool, np.bool_, str)) or not hasattr(value, "__float__"):
-        msg = f"{argument} must be a real number; got {value!r} of type {type(value).__name__}"
-        raise TypeError(msg)
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+    error = None
+    if hasattr(value, "__float__") and not isinstance(value, _NO_NUMBERS):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+        except (TypeError, ValueError, RuntimeError) as reason:  # an array of several numbers, a signaling NaN
+            error = reason
+    msg = f"{argument} must be a real number; got {value!r} of type {type(value).__name__}"
+    raise TypeError(msg) from error

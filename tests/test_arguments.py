@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,29 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
     ("x None", (None,), {}, TypeError, ["x must be an array", "NoneType"]),
     ("x masked", (np.ma.masked_less(X, 0),), {}, TypeError, ["masked", "filled"]),
     ("bounds that do not broadcast", (X, np.zeros(2), 1.0), {}, ValueError, ["broadcast"]),
+    ("too large for float32", (X.astype("f4"), 0, 1.7e308), {}, ValueError, ["finite once rounded", "x_max=1.7e+308"]),
+    ("arrays too large", (X.astype("f2"), 0, np.full(3, 1e9)), {}, ValueError, ["finite", "float16", "x_max=inf"]),
+    ("lists in the wrong order", (X, [2], 1), {}, ValueError, ["less", "x_min=2.0", "x_max=1.0"]),
+    ("a wrong order beside a slope", (X, 1, -1), {"slope": np.ones(3)}, ValueError, ["less", "x_min=1.0"]),
+    ("bounds of bytes", (X, np.bytes_(b"1"), 3), {}, TypeError, ["x_min must be a real number", "b'1'"]),
+    ("bounds of bits", (X, np.zeros(3), np.void(b"1")), {}, TypeError, ["x_max must be a real number", "void"]),
+    ("bounds of NumPy's complex", (X, np.complex64(1), 3), {}, TypeError, ["x_min must be a real number", "complex64"]),
+    ("bounds of time", (X, np.timedelta64(1, "s"), 3), {}, TypeError, ["x_min must be a real number", "timedelta64"]),
+    ("bounds of another kind", (X, {}, 3), {}, TypeError, ["x_min must be a number or an array", "dict"]),
+    ("uneven rows of x", ([1, [2]], 0, 1), {}, ValueError, ["x must be a nested list", "in each row"]),
+    ("uneven rows of a bound", (X, (1, [2]), 4), {}, ValueError, ["x_min must be a nested list", "in each row"]),
+    ("hinge without softness", (X, 0, 1, hinge), {}, TypeError, ["g must be", "hinge(0.1)", "function hinge"]),
+    (
+        "g gives complex numbers",
+        (X, 0, 1, lambda z: 1j * np.tanh(z)),
+        {},
+        TypeError,
+        ["g must give real", "complex128"],
+    ),
+    ("g gives truths", (X, 0, 1, Squash(lambda z: z > 0)), {}, TypeError, ["g must give real numbers", "bool"]),
+    ("g gives a number", (X, 0, 1, Squash(lambda z: 1)), {}, ValueError, ["g must be an elementwise", "gives 1"]),
+    ("g gives lists", (X, 0, 1, Squash(lambda z: z.tolist())), {}, ValueError, ["g must be an elementwise", "[-1.0"]),
+    ("g adds an axis", (X, 0, 1, Squash(lambda z: np.tanh(z[None]))), {}, ValueError, ["g must be an elementwise"]),
 ]
 
 
@@ -133,7 +157,7 @@ def test_softness_that_is_none(softness: float) -> None:
         hinge(softness)
 
 
-@pytest.mark.parametrize("softness", ["1", None, True, 1j])
+@pytest.mark.parametrize("softness", ["1", None, True, 1j, np.ones(2), Decimal("sNaN")], ids=str)
 def test_softness_that_is_no_number(softness: Any) -> None:
     with pytest.raises(TypeError, match="softness must be a real number"):
         hinge(softness)
@@ -157,6 +181,12 @@ def test_numbers_are_checked_in_every_library(library: Library) -> None:
         soft_clip(x, NAN, library.asarray(X + 2))
     with pytest.raises(TypeError, match="x_min must be a real number"):
         soft_clip(x, True, 2.0)
+    with pytest.raises(ValueError, match=r"less than x_max once rounded to .*; got x_min=2.0 and x_max=1.0"):
+        soft_clip(x, [0.0, 2.0, 0.0], 1.0)
+    with pytest.raises(ValueError, match=r"NaN; got x_min=(an array|-3.0) and x_max=nan"):
+        soft_clip(x, library.asarray(X - 2), [NAN])
+    with pytest.raises(ValueError, match="less"):
+        soft_clip(x, 1.0, -1.0, slope=library.asarray(X + 2))
 
 
 @pytest.mark.parametrize("other", LIBRARIES, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import pickle
 from typing import Any
@@ -108,6 +109,30 @@ def test_a_function_that_does_not_hash() -> None:
             return np.tanh(z)
 
     np.testing.assert_array_equal(soft_clip(X, -1, 1, Unhashable()), np.tanh(X))
+
+
+def test_a_function_whose_parts_do_not_hash() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Scaled:
+        by: list[float]
+
+        def __call__(self, z: Any) -> Any:
+            return np.tanh(self.by[0] * z)
+
+    for g in (Scaled([2.0]), Squash(Scaled([2.0]), -1.0, 1.0)):
+        np.testing.assert_array_equal(soft_clip(X, -1, 1, g), np.tanh(2 * X))
+
+
+def test_a_function_may_give_wider_numbers() -> None:
+    """As one with a factor that is a NumPy number does."""
+    y = soft_clip(X.astype("f4"), -1, 1, lambda z: np.tanh(z * np.float64(2)))
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, np.tanh(2 * X), rtol=1e-6, atol=0)
+
+
+def test_limits_that_float32_cannot_tell_apart() -> None:
+    with pytest.raises(ValueError, match=r"low and high must be .* got low=-5e-324, high=5e-324"):
+        Squash(np.tanh, -5e-324, 5e-324)
 
 
 def test_limits_in_every_library(library: Library) -> None:
