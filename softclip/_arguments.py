@@ -35,7 +35,7 @@ def arguments(
         check = check_call if lib.tracing() else numbers
         low, high, slope = check(squash, format_, x_min, x_max, slope)
     else:
-        check_kind(squash, x_min, x_max, slope)
+        check_kind(squash, format_, x_min, x_max, slope)
         low, high, steepness = (
             _read(argument, value, name, x, lib, format_)
             for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
@@ -108,8 +108,8 @@ def _read(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Form
         raise ValueError(msg)
     try:
         lib.format(value)
-    except TypeError:
-        msg = f"{name} must hold real numbers; got {value.dtype}"
+    except TypeError as error:
+        msg = f"{name} {error}"
         raise TypeError(msg) from None
     return lib.cast(value, lib.dtype(format_))
 

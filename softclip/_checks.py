@@ -21,9 +21,9 @@ def is_number(value: Any) -> bool:
     return hasattr(value, "__float__") and not hasattr(value, "shape")
 
 
-def check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:  # noqa: ARG001
+def check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
     """Bounds that are numbers (or None) and the slope, checked as given."""
-    check_kind(g, x_min, x_max, slope)
+    check_kind(g, format_, x_min, x_max, slope)
     low, high, slope = (
         None if v is None else as_number(name, v) for name, v in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
     )
@@ -68,7 +68,7 @@ def _check_slope(slope: float, low: Any, high: Any) -> None:
         raise ValueError(msg)
 
 
-def check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
+def check_kind(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> None:
     """What does not depend on the values of arrays."""
     if x_min is None and x_max is None:
         msg = "x_min and x_max are both None: pass at least one bound"
@@ -79,6 +79,9 @@ def check_kind(g: Squash, x_min: Any, x_max: Any, slope: Any) -> None:
                 f"g={g.name!r} needs two bounds; got x_min={x_min!r} and x_max={x_max!r}. "
                 "For no bound on one side, pass g=hinge(softness)"
             )
+            raise ValueError(msg)
+        if g.softness >= math.ldexp(1.0, format_.computed_in.largest):  # the value at the bound is about that large
+            msg = f"g={g.name} is too soft for one bound in {format_.name}: its softness must be less than 2^{format_.computed_in.largest}"
             raise ValueError(msg)
         if slope is not None and not is_number(slope):
             msg = "slope must be None or 1 with one bound; got an array"

@@ -10,7 +10,6 @@ import array_api_compat
 from softclip._run import Standard
 
 _by_type: dict[type, Standard] = {}
-_by_name: dict[str, Standard] = {}
 
 
 def library(x: Any) -> Standard:
@@ -30,7 +29,7 @@ def _load(xp: Any) -> Standard:
         from softclip._numpy import NUMPY
 
         return NUMPY
-    if name == "cupy":
+    if name == "cupy":  # pragma: no cover  (needs a GPU)
         from softclip._cupy import CUPY
 
         return CUPY
@@ -43,9 +42,7 @@ def _load(xp: Any) -> Standard:
         from softclip._jax import JAX
 
         return JAX
-    if name not in _by_name:
-        _by_name[name] = _dask(xp) if name == "dask" else Standard(xp)
-    return _by_name[name]
+    return _dask(xp) if name == "dask" else Standard(xp)
 
 
 def _dask(xp: Any) -> Standard:

@@ -182,9 +182,10 @@ def _number_hinge(
 
 def _one_sided(g: Hinge, compute: Format, low: float | None, high: float | None) -> OneSided:
     bound, sign = (high or 0.0, -1.0) if low is None else (low, 1.0)
-    scale = _scale(compute, bound, g.softness)
-    kappa = _finite(_within(compute, 1 / (Fraction(g.softness) * scale)))
-    return OneSided(bound, g.softness, None if scale == 1 else float(scale), bound * float(scale), kappa, sign)
+    softness = max(g.softness, compute.tiny)  # times infinity it must not be NaN
+    scale = _scale(compute, bound, softness)
+    kappa = _finite(_within(compute, 1 / (Fraction(softness) * scale)))
+    return OneSided(bound, softness, None if scale == 1 else float(scale), bound * float(scale), kappa, sign)
 
 
 def _scale(compute: Format, *lengths: float) -> Fraction:
@@ -233,8 +234,9 @@ def array_plan(
 
 def _array_one_sided(g: Hinge, compute: Format, low: Array | None, high: Array | None) -> OneSided:
     bound: Any = high if low is None else low
-    kappa = min(max(8 / g.softness, compute.tiny), math.ldexp(1.0, compute.largest))
-    return OneSided(bound, g.softness, 0.125, bound * 0.125, kappa, -1.0 if low is None else 1.0)
+    softness = max(g.softness, compute.tiny)
+    kappa = min(max(8 / softness, compute.tiny), math.ldexp(1.0, compute.largest))
+    return OneSided(bound, softness, 0.125, bound * 0.125, kappa, -1.0 if low is None else 1.0)
 
 
 def _array_scale(ops: Any, compute: Format, size: Any) -> Scale:
@@ -257,7 +259,7 @@ def _array_frame(
         c = c._replace(reach=_array_scale(ops, compute, half))
     else:
         rate = half if slope is None else steepness
-        rate = rate if isinstance(g, Named) else rate / (0.5 * g.high - 0.5 * g.low)
+        rate = rate if isinstance(g, Named) else _within_array(ops, compute, rate / (0.5 * g.high - 0.5 * g.low))
         sized = _array_scale(ops, compute, rate) if isinstance(g, Named) else Scale(rate)
         c = c._replace(rate=sized, log_rate=_array_log(ops, rate))
     if slope is None:

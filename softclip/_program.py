@@ -111,9 +111,6 @@ class Symbol:
     def __neg__(self) -> Symbol:
         return self._ops.record("negative", self)
 
-    def __abs__(self) -> Symbol:
-        return self._ops.record("abs", self)
-
 
 def _operator(operation: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
     def operator(self: Symbol, other: Any) -> Symbol:

@@ -92,7 +92,7 @@ _declared: dict[tuple[Hashable, Standard, Format], Squash] = {}
 def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
     """The function g with the limits read off it, in the dtype in which it will be evaluated; ValueError that shows them if they are none."""
     compute = lib.format(x).computed_in
-    if lib.tracing():
+    if lib.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
         return Unread(g, *_limits(g, lib, x, compute))
     key = (hashable(g), lib, compute)  # the Squash keeps g, and so its id
     if key not in _declared:

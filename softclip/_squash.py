@@ -146,7 +146,9 @@ class Unread(Squash):
 
     symmetric = False
 
-    def __init__(self, fn: Callable[[Array], Array], low: Array, high: Array) -> None:
+    def __init__(
+        self, fn: Callable[[Array], Array], low: Array, high: Array
+    ) -> None:  # pragma: no cover  (nor does it run this)
         self.fn, self.low, self.high, self.center = fn, low, high, 0.0
 
 

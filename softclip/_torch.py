@@ -23,6 +23,7 @@ from softclip._torch_blocks import erfcinv, is_ordinary, run_program
 
 Array = Any
 
+LAYOUTS = (torch.strided, torch.jagged)
 NUMBERS = (float, torch.SymFloat)
 
 
@@ -36,6 +37,9 @@ class Torch(Standard):
 
     def format(self, x: Array) -> Format:
         name = str(x.dtype).removeprefix("torch.")
+        if x.layout not in LAYOUTS:
+            msg = f"must be a dense tensor; got one of layout {x.layout}. Convert it first, with to_dense for example."
+            raise TypeError(msg)
         if name in FORMATS:
             return FORMATS[name]
         if name in INTEGERS:
@@ -56,13 +60,18 @@ class Torch(Standard):
     def cast(self, x: Array, dtype: Any) -> Array:
         return x.to(dtype)
 
+    def outside(self) -> Any:
+        return torch.no_grad()
+
     def tracing(self) -> bool:
         return torch.compiler.is_compiling()  # type: ignore[no-any-return]
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if not self.tracing():
             return self.run_eagerly(quantity, g, x, format_, low, high, slope)
-        if isinstance(g, (Named, Hinge)) and not any(map(is_array, (low, high, slope))):
+        if isinstance(g, (Named, Hinge)) and not any(
+            map(is_array, (low, high, slope))
+        ):  # pragma: no cover  (read by Dynamo)
             return _run_untraced(quantity, g.name, format_.name, x, low, high, slope)
         return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
 

@@ -124,6 +124,21 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
     ("bounds of another kind", (X, {}, 3), {}, TypeError, ["x_min must be a number or an array", "dict"]),
     ("uneven rows of x", ([1, [2]], 0, 1), {}, ValueError, ["x must be a nested list", "in each row"]),
     ("uneven rows of a bound", (X, (1, [2]), 4), {}, ValueError, ["x_min must be a nested list", "in each row"]),
+    (
+        "softness past the format",
+        (X.astype("f4"), 0, None, hinge(1e39)),
+        {},
+        ValueError,
+        ["g=hinge(1e+39)", "one bound"],
+    ),
+    (
+        "the same, arrays",
+        (X.astype("f2"), np.zeros(3), None, hinge(1e39)),
+        {},
+        ValueError,
+        ["g=hinge(1e+39)", "float16"],
+    ),
+    ("one bound, slopes", (X, 0.0, None, hinge(1.0)), {"slope": np.ones(3)}, ValueError, ["slope", "got an array"]),
     ("hinge without softness", (X, 0, 1, hinge), {}, TypeError, ["g must be", "hinge(0.1)", "function hinge"]),
     (
         "g gives complex numbers",
@@ -187,6 +202,16 @@ def test_numbers_are_checked_in_every_library(library: Library) -> None:
         soft_clip(x, library.asarray(X - 2), [NAN])
     with pytest.raises(ValueError, match="less"):
         soft_clip(x, 1.0, -1.0, slope=library.asarray(X + 2))
+    with pytest.raises(TypeError, match=r"x_min must be a number or an array of x's library; .* x_min is .*dict"):
+        soft_clip(x, {}, 1.0)
+
+
+@pytest.mark.needs("strict")
+def test_a_library_without_a_function_of_the_standard() -> None:
+    import array_api_strict as xp
+
+    with pytest.raises(NotImplementedError, match=r"standard has no erfc?, and none is known for array_api_strict"):
+        soft_clip(xp.asarray([1.0]), 0.0, 6.0, "erf")
 
 
 @pytest.mark.parametrize("other", LIBRARIES, ids=str)
@@ -215,6 +240,16 @@ def test_bounds_on_another_torch_device() -> None:
 
     with pytest.raises(ValueError, match="x is on cpu, x_min on meta"):
         soft_clip(torch.ones(2), torch.zeros(2, device="meta"), 1.0)
+
+
+@pytest.mark.needs("torch")
+def test_sparse_tensors_are_refused() -> None:
+    import torch
+
+    with pytest.raises(TypeError, match=r"x must be a dense tensor; got one of layout torch.sparse_coo"):
+        soft_clip(torch.ones(2).to_sparse())
+    with pytest.raises(TypeError, match=r"x_min must be a dense tensor"):
+        soft_clip(torch.ones(2), torch.zeros(2).to_sparse(), 1.0)
 
 
 def test_a_table_of_pandas_is_told_how() -> None:

@@ -337,7 +337,20 @@ def test_extreme_slopes_with_arrays_as_bounds(g: Any, dtype: str, slope: float) 
         assert not np.isnan(found).any(), f
         if f is soft_clip:
             np.testing.assert_allclose(found, expected, rtol=0, atol=16 * np.finfo(dtype).eps)
+    if "hinge" not in str(g):
+        declared = Squash(np.tanh, -1.0, 1.0, slope=1.0, derivative=lambda z: np.cosh(np.minimum(abs(z), 500.0)) ** -2)
+        assert not np.isnan(soft_clip_log_derivative(x, *arrays, declared, slope=slope)).any()
     y = np.array([-1.0, -0.5, 1.0, 3.0], dtype)
     back = soft_clip_inverse(y, *arrays, g, slope=slope)
     assert (back[0], back[-1]) == (-np.inf, np.inf)
     assert not np.isnan(back).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("arrays", [False, True])
+def test_one_bound_with_a_softness_below_the_format(dtype: str, arrays: bool) -> None:
+    """The hard clip, but for what rounds to less than the smallest normal number."""
+    x = np.array([-np.inf, -1.0, 0.0, 1.0, np.inf], dtype)
+    low, g = np.zeros(1, dtype) if arrays else 0.0, hinge(5e-324)
+    np.testing.assert_allclose(soft_clip(x, low, None, g), np.maximum(x, 0), rtol=0, atol=np.finfo(dtype).tiny)
+    np.testing.assert_array_equal(soft_clip_inverse(x, low, None, g), [np.nan, np.nan, -np.inf, 1.0, np.inf])

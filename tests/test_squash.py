@@ -16,7 +16,7 @@ from array_api_compat import array_namespace
 from libraries import Library
 
 import softclip
-from softclip import NAMES, Squash, hinge, soft_clip
+from softclip import NAMES, Squash, _resolve, hinge, soft_clip
 from softclip._resolve import recognise
 
 X = np.array([-np.inf, -4.0, -1.0, -0.1, 0.0, 0.3, 2.0, 30.0, np.inf])
@@ -99,6 +99,15 @@ def test_limits_are_read_once() -> None:
     for _ in range(3):
         soft_clip(X, 0.0, 1.0, counted)
     assert len(calls) == 4
+
+
+def test_functions_made_for_each_call_are_forgotten() -> None:
+    kept = []
+    for _ in range(300):
+        y = soft_clip(X, -1.0, 1.0, lambda z: np.tanh(z))
+        kept.append(len(_resolve._declared))
+    np.testing.assert_array_equal(y, np.tanh(X))
+    assert max(kept) <= 256
 
 
 def test_a_function_that_does_not_hash() -> None:
