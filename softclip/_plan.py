@@ -113,7 +113,7 @@ def _number_frame(
         rate = half if slope is None else Fraction(slope) / Fraction(unit_slope(g))
         rate = rate if isinstance(g, Named) else rate / _half(g.low, g.high)  # of fn in its own units
         # A declared derivative cannot be lifted.
-        sized = _number_scale(compute, rate) if isinstance(g, Named) else Scale(compute.round(_finite(rate)))
+        sized = _number_scale(compute, rate) if isinstance(g, Named) else Scale(_finite(_within(compute, rate)))
         c = c._replace(rate=sized, log_rate=_log(rate))
     if slope is None:
         return c
@@ -301,7 +301,7 @@ def _array_hinge(
         center = (scale * middle[0], scale * middle[1])
         width = within(scale * half / slope)
         start, end = (_add(center, side) for side in (-width, width))
-        softness = scale * (g.softness / slope)
+        softness = scale * ((g.softness if isinstance(slope, float) else within(g.softness)) / slope)
         corners = within(2 * (half / within(g.softness)))
     softness = within(softness)
     share, mass = (
