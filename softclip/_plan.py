@@ -253,7 +253,8 @@ def _array_frame(
     half = 0.5 * high - 0.5 * low
     middle, middle_low = _exact_sum(0.5 * low, 0.5 * high)
     if slope is not None:
-        steepness = _within_array(ops, compute, slope / unit_slope(g))
+        # A slope below the normal numbers counts where x is large.
+        steepness = _within_array(ops, compute, slope / unit_slope(g), smallest=compute.subnormal)
     c = Frame(low, high, half, middle, middle_low)
     if quantity in ("value", "inverse"):
         c = c._replace(reach=_array_scale(ops, compute, half))
@@ -274,12 +275,12 @@ def _array_frame(
     )
 
 
-def _within_array(ops: Any, compute: Format, size: Any) -> Any:
+def _within_array(ops: Any, compute: Format, size: Any, smallest: float | None = None) -> Any:
     """A positive size, at the nearest normal number of the format: 0 times 1 over it, or it times infinity, would be NaN."""
-    largest = math.ldexp(1.0, compute.largest)
+    smallest, largest = smallest or compute.tiny, math.ldexp(1.0, compute.largest)
     if isinstance(size, float):
-        return min(max(size, compute.tiny), largest)
-    return ops.minimum(ops.maximum(size, compute.tiny), largest)
+        return min(max(size, smallest), largest)
+    return ops.minimum(ops.maximum(size, smallest), largest)
 
 
 def _array_log(ops: Any, value: Any) -> Any:
