@@ -165,6 +165,15 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the core in thousands of small ways, and see a test fail each time (``-- "softclip._form*"`` for some of them)."""
+    install(session, "mutmut", "array-api-compat", "pandas", "scikit-learn", *group("test"))
+    shutil.rmtree("mutants", ignore_errors=True)
+    session.run("mutmut", "run", "--max-children", "2", *session.posargs)
+    session.run("mutmut", "results")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style with ruff; ``-- fix`` mends what it can."""
     install(session, *group("lint"))
