@@ -63,6 +63,12 @@ def test_every_session_is_called() -> None:
     assert sessions() - BY_HAND == called(text)
 
 
+def test_contributing_says_what_each_session_is_for() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == sessions()
+
+
 def test_the_same_pin_everywhere() -> None:
     pins: dict[str, set[str]] = {}
     for path in FILES:
