@@ -53,6 +53,9 @@ class Jax(Standard):
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if any(is_array(v) for v in (low, high, slope)):
+            if isinstance(slope, float):  # it becomes an array of the format, in which XLA flushes subnormal numbers
+                compute = format_.computed_in
+                slope = min(max(slope, compute.tiny), math.ldexp(1.0, compute.largest))
             return self._run(quantity, g, x, format_, low, high, slope)
         form, c = _number_plan(quantity, g, format_, low, high, slope)
         return self._evaluate(form, g, format_, x, c)

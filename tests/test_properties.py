@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import ml_dtypes
@@ -355,3 +356,16 @@ def test_one_bound_with_a_softness_below_the_format(dtype: str, arrays: bool) ->
     low, g = np.zeros(1, dtype) if arrays else 0.0, hinge(5e-324)
     np.testing.assert_allclose(soft_clip(x, low, None, g), np.maximum(x, 0), rtol=0, atol=np.finfo(dtype).tiny)
     np.testing.assert_array_equal(soft_clip_inverse(x, low, None, g), [np.nan, np.nan, -np.inf, 1.0, np.inf])
+
+
+@pytest.mark.needs("jax")
+@pytest.mark.parametrize("slope", [5e-324, 1e-39, 1.7976931348623157e308])
+def test_slopes_beyond_float32_with_arrays_of_jax(slope: float) -> None:
+    """Without a warning, and infinity on the bounds."""
+    import jax.numpy as jnp
+
+    x = jnp.asarray([-np.inf, 0.5, np.inf], jnp.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = soft_clip(x, 0.0, jnp.ones((), jnp.float32), slope=slope)
+    np.testing.assert_array_equal(y, [0.0, 0.5, 1.0])
