@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -78,3 +80,16 @@ def library(request: pytest.FixtureRequest) -> Iterator[Library]:
                 warnings.simplefilter("ignore")  # 2021.12: "the returned namespace is actually version 2022.12"
                 stack.enter_context(array_api_strict.ArrayAPIStrictFlags(**found.flags))
         yield found
+
+
+@pytest.fixture(autouse="MUTANT_UNDER_TEST" in os.environ)
+def nothing_kept() -> None:
+    """Without what the package keeps from call to call: a mutation run must see which test reaches which function."""
+    for module in [m for name, m in sys.modules.items() if name.startswith("softclip.")]:
+        for value in vars(module).values():
+            if isinstance(value, functools._lru_cache_wrapper):
+                value.cache_clear()
+    if "softclip._numpy" in sys.modules:
+        sys.modules["softclip._numpy"].NUMPY.steps.cache_clear()
+    if "softclip._resolve" in sys.modules:
+        sys.modules["softclip._resolve"]._declared.clear()

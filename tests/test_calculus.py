@@ -352,3 +352,18 @@ def test_one_bound(library: Library) -> None:
     np.testing.assert_allclose(x, true, rtol=4e-15, atol=1e-14)
     mirrored = library.to_numpy(soft_clip_inverse(library.asarray(-y), None, 0.0, hinge(2.0), slope=1.0))
     np.testing.assert_array_equal(mirrored, -x)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+def test_one_bound_as_far_out_as_numbers_go(arrays: bool) -> None:
+    """The distance from the bound overflows; the corner, as wide, does not."""
+    x = np.array([-1.7e308, -1e307, 0.0, 1e308, 1.7e308])
+    s = 2.0**1018
+    for sign in (1.0, -1.0):
+        bound = np.array([sign * -1.5e308]) if arrays else sign * -1.5e308
+        bounds = (bound, None) if sign > 0 else (None, bound)
+        a = [(mpf(v) + mpf(1.5e308)) / s for v in sign * x]
+        y = soft_clip(x, *bounds, hinge(s))
+        np.testing.assert_allclose(y, [float(sign * (s * mp.log1p(mp.exp(v)) - mpf(1.5e308))) for v in a], rtol=3e-15)
+        first = soft_clip_derivative(x, *bounds, hinge(s))
+        np.testing.assert_allclose(first, [float(1 / (1 + mp.exp(-v))) for v in a], rtol=1e-14)
