@@ -96,7 +96,7 @@ def _number_scale(compute: Format, size: Fraction, above: float = 1) -> Scale:
 
 
 def _log(value: Fraction) -> float:
-    exponent = value.numerator.bit_length() - value.denominator.bit_length()
+    exponent = _exponent(value)
     return math.log(value / Fraction(2) ** exponent) + exponent * math.log(2)
 
 
@@ -121,7 +121,7 @@ def _number_frame(
     factor = Fraction(slope) / (half * scale) / Fraction(unit_slope(g))
     shift, shift_low = compute.split(middle * scale)
     # 1 / half can be beyond the largest number, or below the smallest: then it is applied in two steps.
-    exponent = factor.numerator.bit_length() - factor.denominator.bit_length()
+    exponent = _exponent(factor)
     factor2 = None
     if not compute.smallest + 2 < exponent < compute.largest - 2:
         exponent = min(max(exponent // 2, compute.smallest), compute.largest)
@@ -148,14 +148,17 @@ def _number_hinge(
         center, width = Fraction(1, 2), Fraction(1, 2)
         scale = Fraction(1)
     else:
-        # Past that both are less than the format can tell from nothing; kept above it, their ratio counts.
-        steepness = min(Fraction(slope), max(half, softness) / Fraction(compute.tiny))
-        center, width, softness = middle, half / steepness, softness / steepness
-        scale = _scale(compute, low, high, _finite(width), _finite(softness)) if middle else Fraction(1)
+        steepness = Fraction(slope)
+        scale = _scale(compute, low, high, half / steepness, softness / steepness)
         lift = Fraction(2) ** (2 * compute.digits)
         # Ends may be so near to each other that their distance would lose digits. What overflows is past the corners.
-        if width < Fraction(compute.tiny) * lift and max(abs(middle), softness) * lift < 2 ** (compute.largest - 12):
+        near = half / steepness < Fraction(compute.tiny) * lift
+        if near and max(abs(middle), softness / steepness) * lift < 2 ** (compute.largest - 12):
             scale = lift
+        # Past that the ends are one for the format; what is much softer than their distance needs none.
+        if softness < half * 2**compute.digits:
+            steepness = min(steepness, half * scale / Fraction(compute.tiny))
+        center, width, softness = middle, half / steepness, softness / steepness
     corners = _finite(_within(compute, min(2 * width / softness, _CORNERS)))
     scaled = [compute.split(_within(compute, end * scale)) for end in (center - width, center + width, center)]
     c = HingeFrame(
@@ -188,10 +191,16 @@ def _one_sided(g: Hinge, compute: Format, low: float | None, high: float | None)
     return OneSided(bound, softness, None if scale == 1 else float(scale), bound * float(scale), kappa, sign)
 
 
-def _scale(compute: Format, *lengths: float) -> Fraction:
-    """A power of two that keeps differences of x and numbers of these lengths from overflowing."""
-    large = math.ldexp(1.0, compute.largest - 4)
-    return Fraction(1, 8) if any(abs(length) > large for length in lengths) else Fraction(1)
+def _scale(compute: Format, *lengths: float | Fraction) -> Fraction:
+    """A power of two that keeps differences of x and numbers of these lengths from overflowing, if one of the format does."""
+    beyond = _exponent(max(abs(Fraction(length)) for length in lengths)) - compute.largest
+    scale = Fraction(1, 8) / 2 ** max(beyond, 0) if beyond > -4 else Fraction(1)
+    return max(scale, Fraction(compute.tiny))
+
+
+def _exponent(value: Fraction) -> int:
+    """A positive `value` is 2^exponent to a factor of 2."""
+    return value.numerator.bit_length() - value.denominator.bit_length()
 
 
 def _within(compute: Format, value: Fraction) -> Fraction:
@@ -305,6 +314,7 @@ def _array_hinge(
         softness = scale * ((g.softness if isinstance(slope, float) else within(g.softness)) / slope)
         corners = within(2 * (half / within(g.softness)))
     softness = within(softness)
+    corners = corners if slope is None else ops.maximum(corners, 2 * (width / softness))  # where softness was cut
     share, mass = (
         -(math.expm1(part * corners) if isinstance(corners, float) else ops.expm1(part * corners))
         for part in (-0.5, -1)
