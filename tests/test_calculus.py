@@ -358,7 +358,7 @@ def test_one_bound(library: Library) -> None:
 def test_one_bound_as_far_out_as_numbers_go(arrays: bool) -> None:
     """The distance from the bound overflows; the corner, as wide, does not."""
     x = np.array([-1.7e308, -1e307, 0.0, 1e308, 1.7e308])
-    s = 2.0**1018
+    s = 2.0**1020
     for sign in (1.0, -1.0):
         bound = np.array([sign * -1.5e308]) if arrays else sign * -1.5e308
         bounds = (bound, None) if sign > 0 else (None, bound)
@@ -474,3 +474,30 @@ def test_some_array_bounds_symmetric_some_not(name: str) -> None:
         true = [float(oracle.soft_clip(v, *bounds, name)) for v in x[:, 0]]
         atol = 0.0 if column != 1 else 1e-15
         np.testing.assert_allclose(y[:, column], true, rtol=4e-15, atol=atol)
+
+
+@pytest.mark.parametrize("how", ["numbers", "array bounds"])
+@pytest.mark.parametrize("g", [*NAMES, hinge(0.01)], ids=str)
+def test_the_inverse_about_a_middle_between_two_numbers(g: Any, how: str) -> None:
+    """With a slope as flat as this, what a double cannot hold of the middle is far away in x."""
+    low, high, y, slope = 1 + 2.0**-52, 2.0, 1.5, 1e-12
+    *given, _ = as_given((low, high), slope, how)
+    middle = (mpf(low) + mpf(high)) / 2
+    expected = float(middle + (y - middle) / mpf(slope))  # f is straight that near the middle
+    np.testing.assert_allclose(soft_clip_inverse(np.array([y]), *given, g, slope=slope), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "large", "z"), [("float32", 1e30, -150.0), ("float64", 1e250, -1000.0)], ids=["float32", "float64"]
+)
+def test_a_large_factor_saves_a_tail_below_the_smallest_number(dtype: str, large: float, z: float) -> None:
+    """With array bounds too: e^z is 0, and a width or a slope times it is not."""
+    tail = mp.exp(mpf(z))
+    x, low, high = (np.array([v], dtype) for v in (z, 0.0, large))
+    for f in (soft_clip, soft_clip_derivative):
+        np.testing.assert_allclose(f(x, low, high), [float(large * tail)], rtol=3e-5 if dtype == "float32" else 1e-12)
+    x, low, high = (np.array([v], dtype) for v in (z / 2 / large, -1.0, 1.0))
+    z = 2 * float(x[0]) * large  # as x is rounded
+    for slope in (large, np.array([large], dtype)):
+        found = soft_clip_derivative(x, low, high, slope=slope)
+        np.testing.assert_allclose(found, [float(4 * large * mp.exp(z))], rtol=3e-5 if dtype == "float32" else 1e-12)

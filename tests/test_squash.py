@@ -215,6 +215,7 @@ def test_pickle_copy_equality_hash_and_repr(g: Squash) -> None:
 
 def test_names_can_be_listed() -> None:
     assert sorted(softclip.NAMES) == sorted(oracle.CDFS)
+    assert repr(hinge(0.5)) == "hinge(0.5)"
     assert set(softclip.__all__) <= set(dir(softclip))
 
 
