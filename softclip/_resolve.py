@@ -95,7 +95,8 @@ def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
     if lib.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
         return Unread(g, *_limits(g, lib, x, compute))
     key = (hashable(g), lib, compute)  # the Squash keeps g, and so its id
-    if key not in _declared:
+    found = _declared.get(key)  # another thread may clear it at any time
+    if found is None:
         with lib.outside():
             low, high = (float(limit) for limit in _limits(g, lib, x, compute))
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -107,8 +108,8 @@ def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
             raise ValueError(msg)
         if len(_declared) >= 256:  # functions that are made anew for every call
             _declared.clear()
-        _declared[key] = Squash(g, low, high)
-    return _declared[key]
+        found = _declared[key] = Squash(g, low, high)
+    return found
 
 
 def _limits(g: Callable[[Array], Array], lib: Standard, x: Array, compute: Format) -> Array:

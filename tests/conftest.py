@@ -32,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(name): a test of one library")
+    config.addinivalue_line(
+        "markers", "thread_unsafe(reason): not to be run in several threads, by pytest-run-parallel"
+    )
     asked = config.getoption("--library")
     known = {_family(library) for library in LIBRARIES}
     if unknown := set(asked) - known:

@@ -87,6 +87,7 @@ def test_errstate_of_the_caller_is_untouched() -> None:
         assert set(np.geterr().values()) == {"raise"}
 
 
+@pytest.mark.thread_unsafe(reason="tracemalloc counts what other threads take")
 @pytest.mark.parametrize("bounds", [(-1.0, 1.0), (0.0, 6.0), (-1.0, 3.0)])
 @pytest.mark.parametrize("g", [*NAMES, hinge(0.1)], ids=str)
 def test_scratch_memory_stays_under_4_mib(g: Any, bounds: tuple[float, float]) -> None:
@@ -107,6 +108,7 @@ def test_0_d_and_empty() -> None:
     assert soft_clip(np.zeros(()), np.zeros(3), 1.0).shape == (3,)
 
 
+@pytest.mark.thread_unsafe(reason="tracemalloc counts what other threads take")
 def test_a_large_result_of_small_arrays_is_made_in_blocks() -> None:
     x, lows = np.zeros((2000, 1), np.float32), np.full(2000, -1.0, np.float32)
     tracemalloc.start()

@@ -111,6 +111,15 @@ def test_functions_made_for_each_call_are_forgotten() -> None:
     assert max(kept) <= 256
 
 
+def test_another_thread_may_forget_them_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            pass
+
+    monkeypatch.setattr(_resolve, "_declared", Forgetful())
+    np.testing.assert_array_equal(soft_clip(X, -1.0, 1.0, lambda z: np.tanh(z)), np.tanh(X))
+
+
 def test_a_function_that_does_not_hash() -> None:
     class Unhashable:
         __hash__ = None  # type: ignore[assignment]
