@@ -140,7 +140,11 @@ class TestBounds:
             ((0.0, float("inf")), ValueError, "must be finite"),
             ((0.0, None), ValueError, r"g='sigmoid' needs two bounds"),
             (("0", 1.0), TypeError, "x_min must be a real number; got '0'"),
-            ((torch.tensor([False]), 1.0), TypeError, "x_min must be an array of float16, bfloat16, float32, float64 or integers; got bool"),
+            (
+                (torch.tensor([False]), 1.0),
+                TypeError,
+                "x_min must be an array of float16, bfloat16, float32, float64 or integers; got bool",
+            ),
             ((0.0, 1.0, "sigmiod"), ValueError, "Did you mean 'sigmoid'"),
             ((0.0, 1.0, torch.relu), ValueError, "relu gives 0.0 at -inf and inf at inf"),
             ((0.0, 1.0, 3), TypeError, "got 3"),
