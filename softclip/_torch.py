@@ -67,13 +67,11 @@ class Torch(Standard):
         return torch.compiler.is_compiling()  # type: ignore[no-any-return]
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        if not self.tracing():
-            return self.run_eagerly(quantity, g, x, format_, low, high, slope)
-        if isinstance(g, (Named, Hinge)) and not any(
-            map(is_array, (low, high, slope))
-        ):  # pragma: no cover  (read by Dynamo)
-            return _run_untraced(quantity, g.name, format_.name, x, low, high, slope)
-        return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
+        if self.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
+            if isinstance(g, (Named, Hinge)) and not any(map(is_array, (low, high, slope))):
+                return _run_untraced(quantity, g.name, format_.name, x, low, high, slope)
+            return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
+        return self.run_eagerly(quantity, g, x, format_, low, high, slope)
 
     def run_eagerly(
         self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
