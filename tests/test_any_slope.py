@@ -77,7 +77,7 @@ def test_bounds_at_the_ends_of_the_format(
     given = as_given(bounds, slope, how)[:2]
     y = soft_clip(np.array(x), *given, g, slope=slope)
     if name == "hinge":
-        # The same in units of the upper bound, as far as the oracle goes.
+        # In units of the larger bound: as far as the oracle goes.
         scale = mpf(max(map(abs, bounds)))
         ends = [mpf(b) / scale for b in bounds]
         true = [scale * oracle.hinge(mpf(v) / scale, *ends, mpf(softness) / scale, slope) for v in x]
