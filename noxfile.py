@@ -6,6 +6,7 @@ Every session makes its own environment, with the versions that constraints.txt 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -46,6 +47,12 @@ def group(*names: str) -> list[str]:
     return nox.project.dependency_groups(PROJECT, *names)
 
 
+def tested(libraries: Sequence[str]) -> list[str]:
+    """What the tests of these libraries take, the libraries among it."""
+    groups = [name for name in (f"test-{library}" for library in libraries) if name in PROJECT["dependency-groups"]]
+    return [*group("test", "demo", *groups), "pytest-xdist", *(p for library in libraries for p in LIBRARIES[library])]
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Soft-clip a real table; ``-- torch jax`` also compares those libraries, ``-- file.csv`` takes a table of yours."""
@@ -59,14 +66,8 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, of all libraries or those named; other arguments go to pytest."""
     libraries = [a for a in session.posargs if a in LIBRARIES] or list(INSTALLED_BY_DEFAULT)
-    packages = [package for library in libraries for package in LIBRARIES[library]]
     # An ordinary installation, not an editable one: the tests see what a user gets.
-    groups = [
-        "test",
-        "demo",
-        *(f"test-{library}" for library in ("numpy", "torch", "jax", "dask") if library in libraries),
-    ]
-    install(session, ".", *group(*groups), "pytest-xdist", "tqdm", *packages)
+    install(session, ".", *tested(libraries))
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
 
@@ -109,16 +110,10 @@ def wheel(session: nox.Session) -> None:
 @nox.session
 def newest(session: nox.Session) -> None:
     """Run tests with the newest releases of everything (but torch, unless ``-- torch`` is given, which brings CUDA along)."""
-    names = [
-        name for name in ("numpy", "jax", "dask", "strict", "torch") if name != "torch" or "torch" in session.posargs
-    ]
-    packages = [package for name in names for package in LIBRARIES[name]]
-    session.install(
-        "--quiet", "--upgrade", ".", *group("test", "test-jax", "test-dask"), "pytest-xdist", "tqdm", *packages
-    )
-    session.run(
-        "pytest", "-n", "2", *(f"--library={name}" for name in names), *(a for a in session.posargs if a != "torch")
-    )
+    libraries = [name for name in INSTALLED_BY_DEFAULT if name != "torch" or "torch" in session.posargs]
+    session.install("--quiet", "--upgrade", ".", *tested(libraries))
+    options = [f"--library={name}" for name in libraries]
+    session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a != "torch"))
 
 
 @nox.session
@@ -146,9 +141,7 @@ def threads(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run all tests and demand that they reach every line and branch of the package."""
-    libraries = [package for name in INSTALLED_BY_DEFAULT for package in LIBRARIES[name]]
-    groups = group("test", "demo", "test-numpy", "test-torch", "test-jax", "test-dask")
-    install(session, ".", *groups, "pytest-cov", "pytest-xdist", "tqdm", *libraries)
+    install(session, ".", *tested(INSTALLED_BY_DEFAULT), "pytest-cov")
     options = [f"--library={name}" for name in INSTALLED_BY_DEFAULT]
     session.run("pytest", "-n", "2", *options, "--cov", *session.posargs)
 
