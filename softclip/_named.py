@@ -80,9 +80,8 @@ class Logistic(Named):
         if s == 1:
             e = ops.exp(-a)
             return (e + e) / (1 + e)
-        r = ops.exp(0.5 * a) * (
-            1 / s
-        )  # the same as 2 / (1 + r^2) were s = 1; XLA would compute an exp of two uses twice
+        # The same with r = exp(a / 2) / s, as XLA would compute an exp of two uses twice.
+        r = ops.exp(0.5 * a) * (1 / s)
         return 2 / (r * r + 1 / (s * s))
 
     def density(self, ops: Any, a: Array, s: float) -> Array:
