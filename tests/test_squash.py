@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,9 @@ def test_a_function_whose_parts_do_not_hash() -> None:
 
     for g in (Scaled([2.0]), Squash(Scaled([2.0]), -1.0, 1.0)):
         np.testing.assert_array_equal(soft_clip(X, -1, 1, g), np.tanh(2 * X))
+    twice = Scaled([2.0])
+    assert Squash(twice) == Squash(twice)
+    assert Squash(twice) != Squash(Scaled([3.0]))
 
 
 def test_a_function_may_give_wider_numbers() -> None:
@@ -152,6 +156,21 @@ def test_a_function_may_give_wider_numbers() -> None:
 def test_limits_that_float32_cannot_tell_apart() -> None:
     with pytest.raises(ValueError, match=r"low and high must be .* got low=-5e-324, high=5e-324"):
         Squash(np.tanh, -5e-324, 5e-324)
+    apart = 2.0**-125
+    for low, high in ((0.0, apart), (-apart, 0.0), (-apart / 2, apart / 2)):
+        g = Squash(np.tanh, low, high)
+        assert (g.low, g.high) == (low, high)
+        with pytest.raises(ValueError, match="which float32 can tell apart"):
+            Squash(np.tanh, low * (1 - 2.0**-52), high * (1 - 2.0**-52))
+
+
+def test_what_is_declared_without_being_said() -> None:
+    """A distribution function, with its median at 0, called what the function is called."""
+    g = Squash(cloglog)
+    assert repr(g) == "Squash(cloglog, low=0.0, high=1.0, center=0.0, slope=None)"
+    assert g == Squash(cloglog, 0, 1, center=0, slope=None, inverse=None, derivative=None, name="cloglog")
+    assert repr(Squash(cloglog, name="Gumbel's", inverse=np.log)).startswith("Squash(Gumbel's, low=0.0")
+    assert repr(Squash(np.poly1d([1.0, 0.0]))).startswith("Squash(poly1d, low=0.0")  # has no name but its type's
 
 
 def test_limits_in_every_library(library: Library) -> None:
@@ -192,7 +211,6 @@ def test_a_declared_function_that_oversteps_its_limits() -> None:
         ((3,), TypeError, "fn must be a function"),
         ((np.tanh, 1.0, -1.0), ValueError, "low=1.0, high=-1.0"),
         ((np.tanh, 0.0, math.inf), ValueError, "high=inf"),
-        ((np.tanh, "0", 1.0), TypeError, "low must be a real number"),
     ],
 )
 def test_bad_declarations(arguments: tuple[Any, ...], error: type[Exception], words: str) -> None:
@@ -200,7 +218,22 @@ def test_bad_declarations(arguments: tuple[Any, ...], error: type[Exception], wo
         Squash(*arguments)
 
 
-@pytest.mark.parametrize("slope", [0.0, -1.0, math.nan])
+@pytest.mark.parametrize("argument", ["low", "high", "center", "slope"])
+@pytest.mark.parametrize("value", ["0", b"0", True, 1j, np.array([0.5, 1.0]), [0.5]], ids=repr)
+def test_declared_numbers(argument: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{argument} must be a real number; got {re.escape(repr(value))} of type"):
+        Squash(np.tanh, **{argument: value})
+
+
+@pytest.mark.parametrize("argument", ["inverse", "derivative"])
+def test_declared_functions(argument: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{argument} must be a function of an array; got 'x'"):
+        Squash(np.tanh, **{argument: "x"})
+    with pytest.raises(TypeError, match=r"^fn must be a function of an array; got None"):
+        Squash(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("slope", [0.0, -1.0, math.nan, math.inf])
 def test_a_declared_slope_that_is_none(slope: float) -> None:
     with pytest.raises(ValueError, match="slope must be the positive"):
         Squash(np.tanh, -1, 1, slope=slope)
