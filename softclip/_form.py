@@ -36,7 +36,8 @@ class Scale(NamedTuple):
     """A factor of a tail or density, and ``dropped * kept``, lift^2 times smaller, for one that is lifted.
 
     With wide bounds t alone may be below the smallest number where h t is not; so t is lifted by a power of two, and h
-    dropped. Where `dropped` is None nothing is lifted; where `kept` is None it is 1.
+    dropped. Where `dropped` is None nothing is lifted; where `kept` is None it is 1. By how much is said by None and by
+    the type, which JAX takes for the structure of the constants: their values are not known while it traces.
     """
 
     size: Array
@@ -44,8 +45,8 @@ class Scale(NamedTuple):
     kept: Array | None = None
 
     @property
-    def lifted(self) -> bool:
-        return self.dropped is not None
+    def lifts(self) -> int:
+        return 0 if self.dropped is None else 1
 
     def times(self, t: Array) -> Array:
         """The factor times t, which comes lifted if it is to be."""
@@ -59,6 +60,12 @@ class Scale(NamedTuple):
             return distance / self.size
         t = distance / self.dropped
         return t if self.kept is None else t / self.kept
+
+
+class WideScale(Scale):
+    """A factor so large that what it multiplies is lifted further, a number."""
+
+    lifts = 2
 
 
 class Frame(NamedTuple):
@@ -125,36 +132,36 @@ class OneSided(NamedTuple):
 
 
 def odd(ops: Any, g: Named, x: Array, c: Frame) -> Array:
-    return ops.affine(None, c.half, ops.sigma(g, position(x, c)))
+    return ops.affine(None, c.half, ops.sigma(g, position(ops, x, c)))
 
 
 def clipped(ops: Any, g: Named, x: Array, c: Frame) -> Array:
-    return ops.clip(ops.affine(c.middle, c.half, ops.sigma(g, position(x, c))), c.low, c.high)
+    return ops.clip(ops.affine(c.middle, c.half, ops.sigma(g, position(ops, x, c))), c.low, c.high)
 
 
 def signed_tail(ops: Any, g: Named, x: Array, c: Frame) -> Array:
-    u = position(x, c)
+    u = position(ops, x, c)
     toward = ops.copysign(c.half, u)
-    t = ops.tail(g, u, c.reach.lifted)
-    lowered = ops.copysign(c.reach.dropped, u) if c.reach.lifted else toward
+    t = ops.tail(g, u, c.reach.lifts)
+    lowered = ops.copysign(c.reach.dropped, u) if c.reach.lifts else toward
     return (c.middle + toward) - lowered * t
 
 
 def tails(ops: Any, g: Named, x: Array, c: Frame) -> Array:
-    u = position(x, c)
-    t = c.reach.times(ops.tail(g, u, c.reach.lifted))
+    u = position(ops, x, c)
+    t = c.reach.times(ops.tail(g, u, c.reach.lifts))
     return ops.where(u < 0, c.low + t, c.high - t)
 
 
 def mixed(ops: Any, g: Named, x: Array, c: Frame) -> Array:
-    u = position(x, c)
-    t = c.reach.times(ops.tail(g, u, c.reach.lifted))
+    u = position(ops, x, c)
+    t = c.reach.times(ops.tail(g, u, c.reach.lifts))
     symmetric = c.middle + c.half * ops.sigma(g, u)
     return ops.where(c.middle == 0, symmetric, ops.where(u < 0, c.low + t, c.high - t))
 
 
 def declared(ops: Any, g: Squash, x: Array, c: Frame) -> Array:
-    v = g.sigma(ops, position(x, c))
+    v = g.sigma(ops, position(ops, x, c))
     v = ops.where(v < g.low, g.low, ops.where(v > g.high, g.high, v))
     half = 0.5 * g.high - 0.5 * g.low
     below, above = (v - g.low) / half, (g.high - v) / half
@@ -195,7 +202,7 @@ def derivative(ops: Any, g: Squash, x: Array, c: Any) -> Array:
 
 def log_derivative(ops: Any, g: Squash, x: Array, c: Any) -> Array:
     far = c.log_rate + _log_density(ops, g, x, c)
-    if not c.rate.lifted:
+    if not c.rate.lifts:
         return far
     # Where both logarithms are large and cancel, the derivative is a number of ordinary size.
     slope = derivative(ops, g, x, c)
@@ -204,17 +211,17 @@ def log_derivative(ops: Any, g: Squash, x: Array, c: Any) -> Array:
 
 
 def _density(ops: Any, g: Squash, x: Array, c: Any) -> Array:
-    lift = ops.lift(x) if c.rate.lifted else 1.0
+    lift = ops.lift(x, c.rate.lifts)
     if isinstance(g, Hinge):
         return g.density(ops, distances(ops, x, c)[1], c, lift)
-    u = position(x, c)
+    u = position(ops, x, c)
     return g.density(ops, ops.abs(u), lift) if isinstance(g, Named) else ops.call(g.derivative, u)
 
 
 def _log_density(ops: Any, g: Squash, x: Array, c: Any) -> Array:
     if isinstance(g, Hinge):
         return g.log_density(ops, distances(ops, x, c)[1], c)
-    u = position(x, c)
+    u = position(ops, x, c)
     return g.log_density(ops, ops.abs(u)) if isinstance(g, Named) else ops.log(ops.call(g.derivative, u))
 
 
@@ -238,7 +245,7 @@ def inverse(ops: Any, g: Named, y: Array, c: Frame) -> Array:
 def declared_inverse(ops: Any, g: Squash, y: Array, c: Frame) -> Array:
     side, near, v = _inside(ops, y, c)
     half, middle = 0.5 * g.high - 0.5 * g.low, 0.5 * g.low + 0.5 * g.high
-    t = half * (near / c.half)
+    t = half * ops.share(near, c.half)
     p = ops.where(side < 0, g.low + t, g.high - t)
     p = ops.where(v < 0.5, middle + ops.copysign(half * v, side), p) if g.symmetric else p
     u = ops.call(g.inverse, ops.where(near > 0, p, middle))
@@ -247,7 +254,7 @@ def declared_inverse(ops: Any, g: Squash, y: Array, c: Frame) -> Array:
 
 def hinge_inverse(ops: Any, g: Hinge, y: Array, c: HingeFrame) -> Array:
     side, near, v = _inside(ops, y, c)
-    z, b = (d / c.half * c.width if c.unit is None else d * c.unit for d in (side, near))
+    z, b = (ops.share(d, c.half) * c.width if c.unit is None else d * c.unit for d in (side, near))
     scaled = b * c.kappa
     more = g.excess(ops, ops.abs(z) * c.kappa, scaled) + _edge(ops, near) + _edge(ops, scaled)  # which may underflow
     more = more / c.kappa
@@ -266,7 +273,7 @@ def _inside(ops: Any, y: Array, c: Any) -> tuple[Array, Array, Array]:
     side = y - c.middle
     side = side if c.middle_low is None else side - c.middle_low
     near = ops.where(side < 0, y - c.low, c.high - y)
-    return side, near, ops.minimum(ops.abs(side) / c.half, 1.0)
+    return side, near, ops.share(ops.abs(side), c.half)
 
 
 def _edge(ops: Any, near: Array) -> Array:
@@ -284,12 +291,12 @@ def _sum(end: tuple[Array, Array | None], distance: Array) -> Array:
 # Where x is, seen from the bounds.
 
 
-def position(x: Array, c: Frame) -> Array:
+def position(ops: Any, x: Array, c: Frame) -> Array:
     """u, the argument of sigma."""
     u = x if c.scale is None else x * c.scale
     for shift in (c.shift, c.shift_low):
         u = u if shift is None else u - shift
-    u = u if c.divisor is None else u / c.divisor
+    u = u if c.divisor is None else ops.divide(u, c.divisor)
     for factor in (c.factor, c.factor2):
         u = u if factor is None else u * factor
     return u if c.center is None else u + c.center

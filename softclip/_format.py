@@ -20,14 +20,13 @@ class Format:
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return format_named, (self.name,)
 
-    @property
-    def lift(self) -> float:
-        """s, by the square of which a tail is lifted, near the largest number.
+    def lift(self, lifts: int = 1) -> float:
+        """s, by the square of which a tail is lifted: 1 for 0 `lifts`, near the largest number for 1, still nearer for 2.
 
-        2^32 are left for what it meets: gradients from outside, in reverse, and XLA, which makes one constant of two
-        factors and flushes it to 0 if it is subnormal.
+        1 leaves 2^32 for what it meets: gradients from outside, in reverse, and XLA, which makes one constant of two
+        factors and flushes it to 0 if it is subnormal. 2 is for what is multiplied by more than the square of the first.
         """
-        return math.ldexp(1.0, self.largest // 2 - 16)
+        return math.ldexp(1.0, self.largest // 2 - (16, 0)[lifts - 1]) if lifts else 1.0
 
     @property
     def tiny(self) -> float:

@@ -290,7 +290,7 @@ class Quintic(Named):
         # Newton's iteration for d: the tail is convex in it and below 2.5 d^2, so that after the first step it falls to
         # the root, to float64's precision within six. 2^-100 keeps 0 / 0 away.
         t = t / (s * s)
-        d = ops.sqrt(t / 2.5) + 2.0**-100
+        d = math.sqrt(0.4) * ops.sqrt(t) + 2.0**-100
         for _ in range(6):
             d = d - (self._tail(d) - t) / (1.25 * self._density(d))
         u = 1.25 - 1.25 * d

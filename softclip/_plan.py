@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from softclip import _form
-from softclip._form import Form, Frame, HingeFrame, OneSided, Scale
+from softclip._form import Form, Frame, HingeFrame, OneSided, Scale, WideScale
 from softclip._format import Format
 from softclip._hinge import Hinge
 from softclip._named import Named
@@ -91,8 +91,12 @@ def _number_scale(compute: Format, size: Fraction, above: float = 1) -> Scale:
 
     XLA flushes a subnormal tail to 0; where it only loses digits, h up to 4 multiplies it by less than the contract allows.
     """
-    dropped = _within(compute, size / Fraction(compute.lift) ** 2) if size > above else None
-    return Scale(compute.round(_finite(size)), None if dropped is None else _finite(dropped))
+    whole = compute.round(_finite(size))
+    if size <= above:
+        return Scale(whole)
+    lifts = 1 if size <= Fraction(compute.lift(1)) ** 2 else 2
+    dropped = _finite(_within(compute, size / Fraction(compute.lift(lifts)) ** 2))
+    return Scale(whole, dropped) if lifts == 1 else WideScale(whole, dropped)
 
 
 def _log(value: Fraction) -> float:
@@ -251,9 +255,9 @@ def _array_one_sided(g: Hinge, compute: Format, low: Array | None, high: Array |
 def _array_scale(ops: Any, compute: Format, size: Any) -> Scale:
     """A factor of what is lifted; by how much it has to be dropped is not known, so the part below 1 stands apart."""
     if isinstance(size, float):
-        return Scale(size, size * compute.lift**-2 if size > 1 else None)
+        return _number_scale(compute, Fraction(size))
     wide = size > 1
-    return Scale(size, ops.where(wide, size, 1.0) * compute.lift**-2, ops.where(wide, 1.0, size))
+    return Scale(size, ops.where(wide, size, 1.0) * compute.lift() ** -2, ops.where(wide, 1.0, size))
 
 
 def _array_frame(
@@ -337,7 +341,8 @@ def _array_hinge(
     )
     if quantity not in ("derivative", "log_derivative"):
         return c
-    rate = within((half if slope is None else 0.5 * slope) * mass)
+    rate = (half if slope is None else 0.5 * slope) * mass
+    rate = max(rate, compute.tiny) if isinstance(rate, float) else ops.maximum(rate, compute.tiny)
     return c._replace(rate=_array_scale(ops, compute, rate), log_rate=_array_log(ops, rate))
 
 

@@ -166,14 +166,17 @@ class Recorder:
     def format(self, x: Symbol) -> Format:
         return self._format
 
-    def lift(self, x: Symbol) -> float:
-        return self._format.lift
+    def lift(self, x: Symbol, lifts: int) -> float:
+        return self._format.lift(lifts)
 
     def call(self, fn: Callable[[Any], Any], u: Symbol) -> Symbol:
         return self.record(fn, u)
 
     def cut(self, u: Symbol, limit: float) -> Symbol:
         return self.record("clip", u, -limit, limit)
+
+    def share(self, part: Symbol, whole: float) -> Symbol:
+        return self.minimum(self.divide(part, whole), 1.0)
 
     def affine(self, base: float | None, scale: float, r: Symbol) -> Symbol:
         scaled = self.record("multiply", r, scale)
@@ -182,12 +185,11 @@ class Recorder:
     def sigma(self, g: Named, u: Symbol) -> Symbol:
         return g.sigma(self, u)  # type: ignore[no-any-return]
 
-    def tail(self, g: Named, u: Symbol, lifted: bool) -> Symbol:
-        return g.tail(self, self.record("abs", u), self._format.lift if lifted else 1.0)  # type: ignore[no-any-return]
+    def tail(self, g: Named, u: Symbol, lifts: int) -> Symbol:
+        return g.tail(self, self.record("abs", u), self._format.lift(lifts))  # type: ignore[no-any-return]
 
     def quantile(self, g: Named, v: Symbol, near: Symbol, reach: Scale) -> Symbol:
-        lift = self._format.lift if reach.lifted else 1.0
-        return g.quantile(self, v, reach.measure(self.record("abs", near)), lift)  # type: ignore[no-any-return]
+        return g.quantile(self, v, reach.measure(self.record("abs", near)), self._format.lift(reach.lifts))  # type: ignore[no-any-return]
 
     def program(self, result: Symbol) -> Program:
         """The steps that `result` needs, each with the slot for what it makes."""

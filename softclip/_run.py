@@ -130,6 +130,13 @@ class Standard:
         """``base + scale * r``, where r is a new array that nobody else holds; base None is 0."""
         return scale * r if base is None else base + scale * r
 
+    def divide(self, a: Array, b: Array) -> Array:
+        return a / b
+
+    def share(self, part: Array, whole: Any) -> Array:
+        """``part / whole``, at most 1."""
+        return self.minimum(part / whole, 1.0)
+
     def log(self, a: Array) -> Array:
         """The logarithm; -inf at 0, whose gradient is 0 there and not NaN."""
         return self.where(a == 0, -math.inf, self.xp.log(self.where(a == 0, 1.0, a)))
@@ -166,18 +173,17 @@ class Standard:
         """g.sigma, as a function whose derivative the library knows."""
         return g.sigma(self, u)
 
-    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
+    def tail(self, g: Named, u: Array, lifts: int) -> Array:
         """g.tail of abs(u), as a function of u whose derivative the library knows."""
-        return g.tail(self, self.xp.abs(u), self.lift(u) if lifted else 1.0)  # of -0.0 too it is 0.0
+        return g.tail(self, self.xp.abs(u), self.lift(u, lifts))  # of -0.0 too it is 0.0
 
     def quantile(self, g: Named, v: Array, near: Array, reach: Scale) -> Array:
         """g.quantile of t = near / reach, as a function of these two whose derivative the library knows."""
-        lift = self.lift(near) if reach.lifted else 1.0
         # What is negative is outside, and NaN by the form; -0.0 is 0.0.
-        return g.quantile(self, v, reach.measure(self.xp.abs(near)), lift)
+        return g.quantile(self, v, reach.measure(self.xp.abs(near)), self.lift(near, reach.lifts))
 
-    def lift(self, u: Array) -> float:
-        return self.format(u).lift
+    def lift(self, u: Array, lifts: int) -> float:
+        return self.format(u).lift(lifts)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         msg = f"the Array API standard has no {name}, and none is known for {self.name}: take another g, or convert x"

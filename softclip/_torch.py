@@ -111,20 +111,21 @@ class Torch(Standard):
         return erfcinv(t)
 
     def sigma(self, g: Named, u: Array) -> Array:
-        return _apply(g.name, "sigma", False, u)
+        return _apply(g.name, "sigma", 0, u)
 
-    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return _apply(g.name, "tail", lifted, u)
+    def tail(self, g: Named, u: Array, lifts: int) -> Array:
+        return _apply(g.name, "tail", lifts, u)
 
     def quantile(self, g: Named, v: Array, near: Array, reach: _form.Scale) -> Array:
         if isinstance(reach.dropped, torch.Tensor):
             # The derivative of near / dropped in the latter overflows; in two steps it does not, small distances first.
-            lift, part = self.lift(near), reach.dropped * self.lift(near)
+            lift = self.lift(near, reach.lifts)
+            part = reach.dropped * lift
             small = self.minimum(near, 1 / lift) * lift / part
             t = self.where(near < 1 / lift, small, near / part * lift) / reach.kept
         else:
             t = reach.measure(near)
-        return _apply(g.name, "quantile", reach.lifted, v, t)
+        return _apply(g.name, "quantile", reach.lifts, v, t)
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(torch.special, name)  # type: ignore[no-any-return]
@@ -153,8 +154,8 @@ class Detached(Torch):
     def sigma(self, g: Named, u: Array) -> Array:
         return g.sigma(self, u)
 
-    def tail(self, g: Named, u: Array, lifted: bool) -> Array:
-        return g.tail(self, u.abs(), self.lift(u) if lifted else 1.0)
+    def tail(self, g: Named, u: Array, lifts: int) -> Array:
+        return g.tail(self, u.abs(), self.lift(u, lifts))
 
 
 @contextlib.contextmanager
@@ -252,16 +253,16 @@ def _run_untraced(
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
-def _apply(name: str, kind: str, lifted: bool, *inputs: Array) -> Array:
+def _apply(name: str, kind: str, lifts: int, *inputs: Array) -> Array:
     """Sigma, the tail of abs(u), or the quantile of a named g, with its derivative.
 
     Dynamo passes this by too, and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can have no
     forward mode, nor be differentiated inside a vmap.
     """
-    return RULES[name, kind, lifted].apply(*inputs)
+    return RULES[name, kind, lifts].apply(*inputs)
 
 
-def _rule(name: str, kind: str, lifted: bool) -> Any:
+def _rule(name: str, kind: str, lifts: int) -> Any:
     """The autograd.Function that `_apply` applies."""
     g = NAMED[name]
 
@@ -270,13 +271,12 @@ def _rule(name: str, kind: str, lifted: bool) -> Any:
 
         @staticmethod
         def forward(*inputs: Array) -> Array:
-            lift = TORCH.lift(inputs[0]) if lifted else 1.0
             if kind == "sigma":
                 return g.sigma(TORCH, *inputs)
             if kind == "tail":
-                return g.tail(TORCH, inputs[0].abs(), lift)
+                return g.tail(TORCH, inputs[0].abs(), TORCH.lift(inputs[0], lifts))
             v, t = inputs
-            return g.quantile(TORCH, v, t.abs(), lift)
+            return g.quantile(TORCH, v, t.abs(), TORCH.lift(v, lifts))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Array, ...], output: Array) -> None:
@@ -296,7 +296,7 @@ def _rule(name: str, kind: str, lifted: bool) -> Any:
 
     def chain(gradient: Array, u: Array) -> Any:
         """The gradient times the derivative at u; v of a quantile counts as a constant."""
-        density = g.density(TORCH, TORCH.abs(u), TORCH.lift(u) if lifted else 1.0)
+        density = g.density(TORCH, TORCH.abs(u), TORCH.lift(u, lifts))
         if kind == "quantile":
             return None, -gradient / density
         return gradient * (density if kind == "sigma" else TORCH.where(u < 0, density, -density))
@@ -307,8 +307,8 @@ def _rule(name: str, kind: str, lifted: bool) -> Any:
 TORCH = Torch(array_api_compat.torch)
 DETACHED = Detached(array_api_compat.torch)
 RULES = {
-    (name, kind, lifted): _rule(name, kind, lifted)
+    (name, kind, lifts): _rule(name, kind, lifts)
     for name in NAMED
     for kind in ("sigma", "tail", "quantile")
-    for lifted in (False, True)
+    for lifts in (0, 1, 2)
 }

@@ -24,7 +24,7 @@ from softclip import (
 )
 
 DTYPES = ("bfloat16", "float32", "float64")  # float16's range is inside bfloat16's and its digits inside float32's
-WIDE = [*BOUNDS, (0.0, 1e28)]
+WIDE = [*BOUNDS, (0.0, 1e28), (0.0, 3e38)]
 FAR = 1e6
 """Beyond it the differences of the oracle run out of digits; there are tests with closed forms."""
 QUANTITIES = (soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse)
@@ -126,6 +126,64 @@ def test_the_log_derivative_where_its_parts_cancel(library: Library, name: str) 
     high = oracle.rounded(1e28, "float32")
     true = [float(mp.log(oracle.derivatives(v, 0.0, high, name, None, SOFTNESS)[0])) for v in x.astype(float)]
     np.testing.assert_allclose(got, true, rtol=0, atol=(16 if library.xla else 8) * float(np.finfo(np.float32).eps))
+
+
+# sigma'(u) of those that fall as a power of u.
+FAR_DENSITIES = {
+    "arctan": lambda u: 2 / mp.pi / (1 + u * u),
+    "softsign": lambda u: (1 + abs(u)) ** -2,
+    "algebraic": lambda u: (1 + u * u) ** mpf("-1.5"),
+}
+
+
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (0.0, 2.0**100), (0.0, 2.0**127)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", FAR_DENSITIES)
+def test_derivatives_as_far_out_as_numbers_go(
+    library: Library, name: str, dtype: str, bounds: tuple[float, float]
+) -> None:
+    far = np.geomspace(1e7, float(np.finfo(dtype).max) / 4, 40).astype(dtype)
+    x = np.concatenate([-far, far, 2.0**60 * np.array([1 - 2.0**-20, 1, 1 + 2.0**-20])]).astype(dtype)
+    first = library.to_numpy(soft_clip_derivative(library.asarray(x), *bounds, name)).astype(float)
+    log = library.to_numpy(soft_clip_log_derivative(library.asarray(x), *bounds, name)).astype(float)
+    allowed = 16 if library.xla else 8
+    for xi, d, logarithm in zip(x.astype(float), first, log, strict=True):
+        true = (mpf(bounds[1]) - mpf(bounds[0])) / 2 * FAR_DENSITIES[name](mpf(xi))
+        if oracle.is_normal(true, dtype):
+            assert abs(mpf(d) - true) <= allowed * oracle.ulp(true, dtype), xi
+        else:
+            assert 0 <= d <= 2 * float(mpf(2) ** oracle._spacing(dtype)[1])
+        assert abs(mpf(logarithm) - mp.log(true)) <= allowed * oracle.ulp(max(mpf(1), abs(mp.log(true))), dtype), xi
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+@pytest.mark.parametrize("slope", [None, 1.0])
+@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+def test_the_widest_bounds(library: Library, name: str, slope: float | None, arrays: bool) -> None:
+    """As far apart as numbers go, where 1 over the width is subnormal: what one takes for "no bounds"."""
+    usable(library, "float32", name)
+    high = float(np.finfo(np.float32).max)
+    x = np.array([-0.4, 0.01, 0.7], np.float32) * np.float32(high if slope else 1)
+    bounds = tuple(library.asarray(np.full(1, b, np.float32)) if arrays else b for b in (-high, high))
+    value, first, log = (
+        library.to_numpy(f(library.asarray(x), *bounds, squash(name), slope=slope)).astype(float)
+        for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative)
+    )
+    true = [
+        oracle.hinge(v, -high, high, SOFTNESS, slope)
+        if name == "hinge"
+        else oracle.soft_clip(v, -high, high, name, slope)
+        for v in x.astype(float)
+    ]
+    true_first = [oracle.derivatives(v, -high, high, name, slope, SOFTNESS)[0] for v in x.astype(float)]
+    np.testing.assert_allclose(value, np.array(true, float), rtol=4e-6)
+    with np.errstate(over="ignore"):  # f' may be beyond the largest number itself
+        np.testing.assert_allclose(first, np.array(true_first, np.float32), rtol=4e-6)
+    np.testing.assert_allclose(log, [float(mp.log(d)) for d in true_first], rtol=1e-6, atol=4e-6)
+    y = library.asarray(value.astype(np.float32))
+    back = library.to_numpy(soft_clip_inverse(y, *bounds, squash(name), slope=slope))
+    worth = float(oracle.ulp(high, "float32")) / np.array(true_first, float)  # what an ulp of y is worth in x
+    assert (np.abs(back.astype(float) - x) <= 2e-6 * np.abs(x) + 2 * worth).all(), back
 
 
 # The inverse: its truth needs no formula of an inverse, only f on both sides of what it returns.

@@ -52,6 +52,25 @@ class TestTransformed:
             )
 
     @gs
+    @pytest.mark.parametrize("slope", [None, 1.0])
+    def test_the_widest_bounds_as_literals(self, g: Any, slope: float | None) -> None:
+        """In a jit of the caller's XLA folds constants into one, which here would be 0."""
+        high = float(np.finfo(np.float32).max)
+        x = jnp.asarray([-0.4, 0.01, 0.7], jnp.float32) * (high if slope else 1)
+        y = jnp.asarray([-0.4, 0.01, 0.7], jnp.float32) * high
+        for arrays in (False, True):
+            bounds = tuple(jnp.asarray(b, jnp.float32) if arrays else b for b in (-high, high))
+            for f, v in (
+                (soft_clip, x),
+                (soft_clip_derivative, x),
+                (soft_clip_log_derivative, x),
+                (soft_clip_inverse, y),
+            ):
+                jitted = jax.jit(lambda v, f=f, bounds=bounds: f(v, *bounds, g, slope=slope))
+                expected = f(np.asarray(v), -high, high, g, slope=slope)
+                np.testing.assert_allclose(jitted(v), expected, rtol=2e-5, atol=1e-5, err_msg=f"{f.__name__} {arrays}")
+
+    @gs
     def test_derivatives_every_way(self, g: Any) -> None:
         bounds, slope = CALLS["slope"]
         f = lambda v: soft_clip(v, *bounds, g, slope=slope)

@@ -28,7 +28,7 @@ def points(dtype: str) -> np.ndarray:
     dense = np.concatenate([np.linspace(0.01, 12, 18), np.geomspace(12, 400, 9)])
     wide = np.geomspace(max(1e-25, float(ml_dtypes.finfo(kind).tiny)), min(1e25, largest / 4), 13)
     knees = np.array([k * (1 + i * float(ml_dtypes.finfo(kind).eps)) for k in KNEES for i in (-4, 0, 1)])
-    positive = np.concatenate([dense, wide, knees, [largest]])
+    positive = np.concatenate([dense, wide, knees, [1.0, largest]])
     x = np.concatenate([-positive, [0.0], positive]).astype(kind)
     return np.unique(x[np.isfinite(x)])
 
