@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,19 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
     ("g gives truths", (X, 0, 1, Squash(lambda z: z > 0)), {}, TypeError, ["g must give real numbers", "bool"]),
     ("g gives a number", (X, 0, 1, Squash(lambda z: 1)), {}, ValueError, ["g must be an elementwise", "gives 1"]),
     ("g gives lists", (X, 0, 1, Squash(lambda z: z.tolist())), {}, ValueError, ["g must be an elementwise", "[-1.0"]),
+    ("array bounds that are equal", (X, X, np.array([0, 0, 2])), {}, ValueError, ["less", "x_min=0.0", "x_max=0.0"]),
+    (
+        "a number past the format",
+        (X.astype("f2"), np.zeros(3), 1e6),
+        {},
+        ValueError,
+        ["finite", "float16", "x_max=inf"],
+    ),
+    ("softness at the end", (X.astype("f4"), 0, None, hinge(2.0**127)), {}, ValueError, ["less than 2^127"]),
+    ("bound above True", (X, 0, True), {}, TypeError, ["x_max must be a real number", "True"]),
+    ("slopes of text", (X, np.zeros(3), 1), {"slope": ["a"]}, TypeError, ["slope must hold real numbers"]),
+    ("slope a large integer", (X,), {"slope": 10**400}, ValueError, ["slope must be positive and finite; got inf"]),
+    ("slope a large negative one", (X,), {"slope": -(10**400)}, ValueError, ["slope must be", "got -inf"]),
     ("g adds an axis", (X, 0, 1, Squash(lambda z: np.tanh(z[None]))), {}, ValueError, ["g must be an elementwise"]),
 ]
 
@@ -164,6 +178,47 @@ def test_bad_input(
         soft_clip(*arguments, **keywords)
     pattern = ".*".join(word if "|" in word else re.escape(word) for word in words)
     assert re.search(pattern, str(caught.value)), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        ((X, 2, -1), {}, "x_min must be less than x_max; got x_min=2 and x_max=-1"),
+        (
+            (X, 0, INF),
+            {},
+            (
+                "x_min and x_max must be finite; got x_min=0 and x_max=inf. "
+                "For no bound on one side, pass None and g=hinge(softness)"
+            ),
+        ),
+        (
+            (X, 0, None),
+            {},
+            "g='sigmoid' needs two bounds; got x_min=0 and x_max=None. For no bound on one side, pass g=hinge(softness)",
+        ),
+        ((X, None, None), {}, "x_min and x_max are both None: pass at least one bound"),
+        (
+            (X, 0, None, hinge(1)),
+            {"slope": np.ones(3)},
+            "slope must be None or 1 with one bound; got an array",
+        ),
+        (
+            ("text",),
+            {},
+            "x must be an array of a library with the Python array API, a number or a nested list; got builtins.str",
+        ),
+        (
+            (X, {}, 1),
+            {},
+            "x_min must be a number or an array of x's library; x is numpy.ndarray, x_min is builtins.dict",
+        ),
+    ],
+)
+def test_whole_messages(arguments: tuple[Any, ...], keywords: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        soft_clip(*arguments, **keywords)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("softness", [0, -1.0, NAN, INF])
@@ -272,6 +327,15 @@ def test_numbers_and_lists_become_numpy_arrays() -> None:
 def test_bounds_may_be_lists() -> None:
     expected = soft_clip(X, np.array([-1.0, -2.0, -3.0]), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_array_equal(soft_clip(X, [-1, -2, -3], (1, 2, 3)), expected)
+    np.testing.assert_array_equal(soft_clip(X[:, None], [[-1, -2, -3]], [[1, 2, 3]]).diagonal(), expected)
+
+
+def test_bounds_may_be_numbers_of_any_kind() -> None:
+    np.testing.assert_array_equal(soft_clip(X, Fraction(-1, 2), Decimal("0.25")), soft_clip(X, -0.5, 0.25))
+    np.testing.assert_array_equal(
+        soft_clip(X, np.full(3, -0.5), Fraction(1, 4), slope=Decimal(2)),
+        soft_clip(X, -0.5, np.full(3, 0.25), slope=2.0),
+    )
 
 
 def test_a_failed_call_does_not_spoil_the_next() -> None:

@@ -250,7 +250,7 @@ def test_pickle_copy_equality_hash_and_repr(g: Squash) -> None:
         assert other == g
         assert hash(other) == hash(g)
         assert repr(other) == repr(g)
-    assert len({*GS}) == len(GS)
+    assert len({*GS}) == len({hash(g) for g in GS}) == len(GS)
     assert g != hinge(0.25)
     assert soft_clip(0.3, 0.0, 1.0, g) == soft_clip(0.3, 0.0, 1.0, copy.copy(g))
 
