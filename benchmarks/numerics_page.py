@@ -85,6 +85,9 @@ WORSE = """## Where softclip is worse
 - Past the largest number: where u = (x - m) s / (w k) overflows, log f' is -inf though its true value can be finite (arctan, softsign and
   algebraic, at x near the largest number between bounds narrower than about 1).
 - Array bounds: their gradient overflows where the gradient that arrives from outside is beyond about 2^32.
+- Bounds that are arrays, more than 2^95 apart in float32 (2^991 in float64): next to a bound of 0 what is below 2^-220 (2^-2012) of half the width
+  loses digits and becomes 0. Numbers as bounds do not. On JAX such arrays made inside a `jit`, as `jnp.asarray(3e38)`, with a slope, are folded
+  by XLA, which takes 1 over them for 0: pass numbers, or hand arrays in.
 - Bounds fewer than four subnormal numbers apart: the middle is one of the bounds, and the inverse there may be 0 or NaN.
 - Monotone: next to 0 and around 0 some values fall by 2 ulp of the result (the table above), which the contract allows (4) but a stricter reading
   of it, 1 ulp, does not; in ulp of the larger bound no value falls by more than 1.
