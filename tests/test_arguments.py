@@ -327,7 +327,7 @@ def test_numbers_and_lists_become_numpy_arrays() -> None:
 def test_bounds_may_be_lists() -> None:
     expected = soft_clip(X, np.array([-1.0, -2.0, -3.0]), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_array_equal(soft_clip(X, [-1, -2, -3], (1, 2, 3)), expected)
-    np.testing.assert_array_equal(soft_clip(X[:, None], [[-1, -2, -3]], [[1, 2, 3]]).diagonal(), expected)
+    np.testing.assert_array_equal(soft_clip(X, [[-1], [-2], [-3]], [[1], [2], [3]]).diagonal(), expected)
 
 
 def test_bounds_may_be_numbers_of_any_kind() -> None:
