@@ -33,6 +33,11 @@ class Format:
         return math.ldexp(1.0, self.smallest)
 
     @property
+    def greatest(self) -> float:
+        """The largest number."""
+        return math.ldexp(2.0 - math.ldexp(1.0, 1 - self.digits), self.largest)
+
+    @property
     def subnormal(self) -> float:
         """The smallest positive number."""
         return math.ldexp(1.0, self.smallest - self.digits + 1)

@@ -350,7 +350,7 @@ def _array_hinge(
     if quantity not in ("derivative", "log_derivative"):
         return c
     rate = (half if slope is None else 0.5 * slope) * mass
-    rate = max(rate, compute.tiny) if isinstance(rate, float) else ops.maximum(rate, compute.tiny)
+    rate = ops.minimum(ops.maximum(rate, compute.tiny), compute.greatest)
     return c._replace(rate=_array_scale(ops, compute, rate), log_rate=_array_log(ops, rate))
 
 
