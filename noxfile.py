@@ -34,7 +34,7 @@ NO_SCRIPTS = [
 ]
 # Tests that take a later JAX, or a later scikit-learn, than the package does. Between the widest bounds the XLA of jaxlib 0.5
 # makes one divisor of two, which is 0, and the inverse with a slope infinite.
-WITH_LATER_JAX = "Exported or Sharded or one_dispatch or over_processes or what_is_state or in_a_sequence or checks_of_scikit or widest"
+WITH_LATER_JAX = "Exported or Sharded or one_dispatch or over_processes or what_is_state or in_a_sequence or checks_of_scikit or (widest and jax)"
 THREADED = [f"tests/test_{name}.py" for name in ("arguments", "numpy", "program", "squash")]
 
 

@@ -69,14 +69,17 @@ class Jax(Standard):
         return -math.sqrt(0.5) * jax.scipy.special.ndtri(0.5 * self.minimum(t, 2.0))
 
     def divide(self, a: Array, b: Array) -> Array:
-        # XLA multiplies by the reciprocal, and flushes that of the largest numbers to 0.
-        scale = self.xp.where(b > 2.0**64, 2.0**-8, 1.0).astype(b.dtype)
+        scale = self._smaller(b)
         return (a * scale) / (b * scale)
 
     def share(self, part: Array, whole: Any) -> Array:
-        # As above; the minimum stands between the two factors so that it does not fold them into one.
-        scale = self.xp.where(whole > 2.0**64, 2.0**-8, 1.0).astype(part.dtype)
+        # The minimum stands between the two factors so that XLA does not fold them into one.
+        scale = self._smaller(whole)
         return self.minimum(part * scale, whole * scale) / (whole * scale)
+
+    def _smaller(self, divisor: Array) -> Array:
+        """What makes a divisor smaller: XLA multiplies by the reciprocal, and flushes that of the largest numbers to 0."""
+        return self.xp.where(divisor > 2.0**64, 2.0**-8, 1.0).astype(divisor.dtype)
 
     def sigma(self, g: Named, u: Array) -> Array:
         return self._rules[g.name, "sigma", 0](u)

@@ -91,16 +91,17 @@ def _number_scale(compute: Format, size: Fraction, above: float = 1) -> Scale:
 
     XLA flushes a subnormal tail to 0; where it only loses digits, h up to 4 multiplies it by less than the contract allows.
     """
-    whole, lifts = compute.round(_finite(size)), _lifts(compute, size, above)
-    if not lifts:
+    whole = compute.round(_finite(size))
+    if size <= above:
         return Scale(whole)
-    dropped = _finite(_within(compute, size / Fraction(compute.lift(lifts)) ** 2))
-    return Scale(whole, dropped) if lifts == 1 else WideScale(whole, dropped)
+    kind, lift = _kind_of_scale(compute, size)
+    return kind(whole, _finite(_within(compute, size / Fraction(lift) ** 2)))
 
 
-def _lifts(compute: Format, size: float | Fraction, above: float = 1) -> int:
-    """How far is lifted what a factor of this size multiplies."""
-    return 0 if size <= above else 1 if size <= compute.lift(1) ** 2 else 2
+def _kind_of_scale(compute: Format, size: float | Fraction) -> tuple[type[Scale], float]:
+    """How far is lifted what a factor of this size multiplies, said by the type and as a number."""
+    wide = size > compute.lift(1) ** 2
+    return (WideScale, compute.lift(2)) if wide else (Scale, compute.lift(1))
 
 
 def _log(value: Fraction) -> float:
@@ -259,11 +260,8 @@ def _array_one_sided(g: Hinge, compute: Format, low: Array | None, high: Array |
 def _array_scale(ops: Any, compute: Format, size: Any) -> Scale:
     """A factor of what is lifted; by how much it has to be dropped is not known, so the part below 1 stands apart."""
     if isinstance(size, float):
-        lifts = _lifts(compute, size)
-        if not lifts:
-            return Scale(size)
-        dropped = size * compute.lift(lifts) ** -2
-        return Scale(size, dropped) if lifts == 1 else WideScale(size, dropped)
+        kind, lift = _kind_of_scale(compute, size)
+        return kind(size, size * lift**-2) if size > 1 else Scale(size)
     wide = size > 1
     return Scale(size, ops.where(wide, size, 1.0) * compute.lift() ** -2, ops.where(wide, 1.0, size))
 
