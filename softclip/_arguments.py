@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from softclip._checks import check_call, check_host_values, check_kind, is_number, numbers
+from softclip._checks import NUMBERS, check_host_values, check_kind, is_number, numbers
 from softclip._format import Format
 from softclip._hinge import Hinge
 from softclip._libraries import library
@@ -23,7 +23,7 @@ def arguments(
     quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any
 ) -> tuple[Standard, Squash, Array, Format, Any, Any, Any]:
     """The library of x, which the caller calls `name`, and the arguments: numbers as floats in x's format, arrays in x's dtype."""
-    x, lib = _as_array(name, x)
+    x, lib = _as_array(name, x, (x_min, x_max, slope))
     try:
         format_ = lib.format(x)
     except TypeError as error:
@@ -31,19 +31,25 @@ def arguments(
         raise TypeError(msg) from None
     squash = resolve(g, lib, x)
     _check_declared(quantity, squash)
-    if is_number(x_min) and is_number(x_max) and is_number(slope):
-        check = check_call if lib.tracing() else numbers
-        low, high, slope = check(squash, format_, x_min, x_max, slope)
-    else:
+    if lib.tracing():
         check_kind(squash, format_, x_min, x_max, slope)
-        low, high, steepness = (
-            _read(argument, value, name, x, lib, format_)
-            for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
-        )
-        check_host_values(low, high, steepness, f" once rounded to {format_.name}")
-        low = _beside(low, x_min, x, lib, format_)
-        high = _beside(high, x_max, x, lib, format_)
-        slope = steepness if is_number(slope) else _beside(steepness, slope, x, lib, format_)
+        given = (("x_min", x_min), ("x_max", x_max), ("slope", slope))
+        low, high, steepness = (_traced(argument, value, name, x, lib, format_) for argument, value in given)
+        lib.check_symbols(low, high, steepness)
+        return lib, squash, x, format_, low, high, steepness
+    if not (is_number(x_min) and is_number(x_max) and is_number(slope)):
+        x_min, x_max, slope = map(_unboxed, (x_min, x_max, slope))
+    if is_number(x_min) and is_number(x_max) and is_number(slope):
+        return lib, squash, x, format_, *numbers(squash, format_, x_min, x_max, slope)
+    check_kind(squash, format_, x_min, x_max, slope)
+    low, high, steepness = (
+        _read(argument, value, name, x, lib, format_)
+        for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
+    )
+    check_host_values(low, high, steepness, f" once rounded to {format_.name}")
+    low = _beside(low, x_min, x, lib, format_)
+    high = _beside(high, x_max, x, lib, format_)
+    slope = steepness if is_number(slope) else _beside(steepness, slope, x, lib, format_)
     return lib, squash, x, format_, low, high, slope
 
 
@@ -59,22 +65,59 @@ def _check_declared(quantity: Quantity, g: Squash) -> None:
         raise ValueError(msg)
 
 
-def _as_array(name: str, x: Any) -> tuple[Array, Standard]:
-    """The array x and its library; numbers and nested lists become NumPy arrays."""
-    if isinstance(x, (int, float, complex, list, tuple, np.generic)):
-        x = _array_of(name, x)
-    if isinstance(x, np.ma.MaskedArray):
-        msg = f"{name} must not be a masked array, whose mask would be lost; pass {name}.filled(numpy.nan)"
-        raise TypeError(msg)
+def _as_array(name: str, x: Any, others: tuple[Any, ...]) -> tuple[Array, Standard]:
+    """The array x and its library.
+
+    Numbers and nested lists become arrays of the library of the first array among `others`, or of NumPy.
+    """
+    if isinstance(x, NUMBERS_AND_LISTS):
+        like = next((v for v in others if _is_array_of_a_library(v)), None)
+        values = _array_of(name, x)
+        if like is not None:
+            return _beside_array(name, x, values, like)
+        x = values
     try:
         return x, library(x)
     except TypeError:
-        hint = f": pass {name}.to_numpy()" if hasattr(x, "to_numpy") else ""
         msg = (
             f"{name} must be an array of a library with the Python array API, a number or a nested list; "
-            f"got {_kind(x)}{hint}"
+            f"got {_kind(x)}{_hint(name, x)}"
         )
         raise TypeError(msg) from None
+
+
+def _beside_array(name: str, x: Any, values: Array, like: Array) -> tuple[Array, Standard]:
+    """x, a number or a list, as an array of the library of `like`; of its dtype, unless x is a NumPy number, which has one."""
+    _check_format(name, values, library(values))
+    lib = library(like)
+    format_ = library(values).format(values) if isinstance(x, np.generic) else lib.format(like)
+    dtype = lib.dtype(format_)
+    if isinstance(x, (int, float)):
+        return lib.number_beside(x, like, dtype), lib
+    return lib.beside(values, like, dtype), lib
+
+
+NUMBERS_AND_LISTS = (*NUMBERS, list, tuple)
+
+
+def _is_array_of_a_library(value: Any) -> bool:
+    """Whether `value` is an array, but not one of NumPy, beside which numbers and lists are NumPy's too."""
+    if value is None or isinstance(value, (*NUMBERS_AND_LISTS, np.ndarray)):
+        return False
+    try:
+        library(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _hint(name: str, x: Any) -> str:
+    """How to make an array of a table of pandas, polars or xarray."""
+    if hasattr(x, "to_numpy") and hasattr(x, "dims"):
+        return f": use xarray.apply_ufunc(softclip.soft_clip, {name}, ...), or pass {name}.to_numpy()"
+    if hasattr(x, "to_numpy") and type(x).__module__.startswith("pandas"):
+        return f": pass {name}.to_numpy(dtype=float, na_value=numpy.nan)"
+    return f": pass {name}.to_numpy()" if hasattr(x, "to_numpy") else ""
 
 
 def _array_of(name: str, values: Any) -> Array:
@@ -86,32 +129,61 @@ def _array_of(name: str, values: Any) -> Array:
         raise ValueError(msg) from None
 
 
+def _unboxed(value: Any) -> Any:
+    """A NumPy array without axes as the number in it."""
+    return value[()] if type(value) is np.ndarray and value.ndim == 0 else value
+
+
+def _traced(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
+    """A bound or slope while a library traces: None, a float that may be a symbol, or an array of the library."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return as_number(name, value)
+    if isinstance(value, (int, float)) or lib.is_symbol(value):
+        return value * 1.0  # float() would ask a symbol for its value
+    if isinstance(value, (list, tuple, np.ndarray, np.generic)):
+        return lib.beside(value, x, lib.dtype(format_))
+    if is_number(value):
+        return as_number(name, value)
+    return _own(name, value, of, x, lib, format_)
+
+
 def _read(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
-    """A bound or slope: None, a float, a list as a NumPy array, or an array that can stand beside x; each rounded to the format."""
+    """A bound or slope: None, a float, a NumPy array, or an array that can stand beside x; each rounded to the format."""
     if value is None:
         return None
     if is_number(value):
         value = as_number(name, value)
-        return value if name == "slope" or lib.tracing() else format_.round(value)
-    if isinstance(value, (list, tuple)):
-        array = _array_of(name, value)
-        if array.dtype.kind not in "iuf":
+        return value if name == "slope" else format_.round(value)
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and not lib.owns(value)):
+        array = value if isinstance(value, np.ndarray) else _array_of(name, value)
+        if array is not value and array.dtype.kind not in "iuf":
             msg = f"{name} must hold real numbers; got {array.dtype}"
             raise TypeError(msg)
-        rounded = [format_.round(float(v)) for v in array.flat]
-        return np.array(rounded).reshape(array.shape)
+        _check_format(name, array, library(array))
+        return format_.round_array(array.astype(float))
+    return _own(name, value, of, x, lib, format_)
+
+
+def _own(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Array:
+    """A bound or slope that is an array of x's library, in the dtype of the result."""
     if not lib.owns(value):
         msg = f"{name} must be a number or an array of {of}'s library; {of} is {_kind(x)}, {name} is {_kind(value)}"
         raise TypeError(msg)
     if lib.device(value) != lib.device(x):
         msg = f"{name} must be on {of}'s device; {of} is on {lib.device(x)}, {name} on {lib.device(value)}"
         raise ValueError(msg)
+    _check_format(name, value, lib)
+    return lib.cast(value, lib.dtype(format_))
+
+
+def _check_format(name: str, value: Array, lib: Standard) -> None:
     try:
         lib.format(value)
     except TypeError as error:
         msg = f"{name} {error}"
         raise TypeError(msg) from None
-    return lib.cast(value, lib.dtype(format_))
 
 
 def _beside(value: Any, given: Any, x: Array, lib: Standard, format_: Format) -> Any:

@@ -13,10 +13,13 @@ from softclip._hinge import Hinge
 from softclip._named import Named
 from softclip._squash import Squash, as_number
 
+NUMBERS = (int, float, complex, np.generic)
+"""Python's and NumPy's numbers, and what only looks like one."""
+
 
 def is_number(value: Any) -> bool:
     """Whether a bound or slope is a number, or None; `as_number` refuses what only looks like one."""
-    if value is None or isinstance(value, (int, float, complex, str, np.generic)):
+    if value is None or isinstance(value, (*NUMBERS, str)):
         return True
     return hasattr(value, "__float__") and not hasattr(value, "shape")
 
@@ -31,6 +34,13 @@ def check_call(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -
     if slope is not None:
         _check_slope(slope, low, high)
     return low, high, slope
+
+
+def check_values(low: float | None, high: float | None, slope: float | None) -> None:
+    """Refuse bounds and a slope that are numbers, if they are wrong."""
+    check_numbers(low, high, (low, high))
+    if slope is not None and not 0 < slope < math.inf:
+        _check_slope(slope, low, high)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)

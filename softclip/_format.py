@@ -7,6 +7,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared and hashed by identity: there is one of each
 class Format:
@@ -62,6 +64,13 @@ class Format:
         exponent = max(math.frexp(value)[1], self.smallest + 1) - self.digits
         rounded = math.ldexp(round(math.ldexp(value, -exponent)), exponent)
         return rounded if abs(rounded) < math.ldexp(1.0, self.largest + 1) else math.copysign(math.inf, value)
+
+    def round_array(self, values: Any) -> Any:
+        """`round` of each element of a NumPy array of float64."""
+        with np.errstate(all="ignore"):
+            exponent = np.maximum(np.frexp(values)[1], self.smallest + 1) - self.digits
+            rounded = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent) if self.digits < 53 else values
+            return np.where(np.abs(rounded) >= math.ldexp(1.0, self.largest) * 2, np.copysign(np.inf, values), rounded)
 
     def split(self, value: Fraction) -> tuple[float, float | None]:
         """`value` as the sum of two numbers of this format, the second None if the first is exact."""

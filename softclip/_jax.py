@@ -37,7 +37,7 @@ class Jax(Standard):
         }
         self._quantiles = {g.name: self._quantile_rule(g) for g in NAMED.values()}
         self._evaluate = jax.jit(self._evaluate_form, static_argnums=(0, 1, 2))
-        self._run = jax.jit(super().run, static_argnums=(0, 1, 3))
+        self._run = jax.jit(self._run_on_arrays, static_argnums=(0, 1, 3))
 
     def owns(self, value: Array) -> bool:
         return isinstance(value, jax.Array)
@@ -47,6 +47,10 @@ class Jax(Standard):
 
     def beside(self, value: Any, x: Array, dtype: Any) -> Array:
         return self.xp.asarray(value, dtype=dtype)
+
+    def number_beside(self, value: Any, like: Array, dtype: Any) -> Array:
+        x = self.xp.asarray(value)
+        return x if like.weak_type and x.dtype == dtype else self.beside(value, like, dtype)
 
     def outside(self) -> Any:
         return jax.ensure_compile_time_eval()
@@ -62,7 +66,20 @@ class Jax(Standard):
         return self._evaluate(form, g, format_, x, _opaque(c, x) if extreme else c)
 
     def _evaluate_form(self, form: Form, g: Squash, format_: Format, x: Array, c: Any) -> Array:
-        return self.evaluate((form, c), g, format_, x)
+        return self._as_weak(self.evaluate((form, c), g, format_, x), x)
+
+    def _run_on_arrays(
+        self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
+    ) -> Array:
+        y = super().run(quantity, g, x, format_, low, high, slope)
+        return self._as_weak(y, x, *(v for v in (low, high, slope) if is_array(v)))
+
+    def _as_weak(self, y: Array, x: Array, *constants: Array) -> Array:
+        """y; of a weak type, which gives way to the dtype of another array, if x and the constants are."""
+        if not all(v.weak_type for v in (x, *constants)):
+            return y
+        # No public function makes a type weak, but an array keeps its own when it is written to.
+        return self.xp.broadcast_to(1.0 * x, y.shape).at[...].set(y)
 
     def erfcinv(self, t: Array) -> Array:
         # t comes from a product with the smallest normal number at the least, which XLA would halve; see `share`.

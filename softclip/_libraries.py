@@ -18,6 +18,10 @@ def library(x: Any) -> Standard:
     if torch is not None and isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
         return _load(torch)
     found = _by_type.get(type(x))
+    if found is None and torch is not None and isinstance(x, torch.fx.Proxy):
+        from softclip._torch_fx import FX
+
+        return FX
     if found is None:
         found = _by_type[type(x)] = _load(array_api_compat.array_namespace(x))
     return found

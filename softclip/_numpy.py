@@ -42,7 +42,12 @@ class NumPy(Standard):
         return self._dtypes[format_]
 
     def owns(self, value: Array) -> bool:
-        return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+        return isinstance(value, np.ndarray) and not has_meaning_of_its_own(value)
+
+    def format(self, x: Array) -> Format:
+        if type(x) is not np.ndarray and has_meaning_of_its_own(x):
+            raise TypeError(_refusal(x))
+        return super().format(x)
 
     def device(self, x: Array) -> Any:
         return None
@@ -132,6 +137,26 @@ def _where(condition: Array, a: Array, b: Array, out: Array | None) -> Array:  #
 
 def _clip(a: Array, low: Array, high: Array, out: Array | None) -> Array:
     return a.clip(low, high, out=out)  # np.clip takes twice as long to be called
+
+
+def has_meaning_of_its_own(x: Array) -> bool:
+    """Whether an array says for itself what functions do to it, as those with units or masks do: our result would lose it."""
+    kind = type(x)
+    if kind in (np.ndarray, np.memmap):
+        return False
+    protocols = ("__array_ufunc__", "__array_wrap__", "__array_function__")
+    return any(getattr(kind, name, None) is not getattr(np.ndarray, name) for name in protocols)
+
+
+def _refusal(x: Array) -> str:
+    kind = f"{type(x).__module__}.{type(x).__qualname__}"
+    if isinstance(x, np.ma.MaskedArray):
+        return "must not be a masked array, whose mask would be lost. Pass its .filled(numpy.nan)."
+    if hasattr(x, "unmasked"):
+        return f"must not be of the class {kind}, whose mask would be lost. Pass its .filled(numpy.nan)."
+    if hasattr(x, "unit") or hasattr(x, "units"):
+        return f"must not be of the class {kind}, whose unit would be lost. Convert x and the bounds to one unit, and pass their values."
+    return f"must not be of the class {kind}, whose meaning would be lost. Pass numpy.asarray of it, if plain numbers are meant."
 
 
 NUMPY = NumPy(array_api_compat.numpy)

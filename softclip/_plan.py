@@ -353,13 +353,13 @@ def _array_hinge(
 
 
 def _exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """A + b rounded, and what the rounding lost (Knuth's TwoSum)."""
+    """a + b rounded, and what the rounding lost (Knuth's TwoSum)."""
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
 
 
 def _add(a: tuple[Array, Array], b: Array) -> tuple[Array, Array]:
-    """A + b, with a and the sum in two parts."""
+    """a + b, with a and the sum in two parts."""
     s, lost = _exact_sum(a[0], b)
     return s, lost + a[1]

@@ -80,11 +80,18 @@ class Standard:
 
     def beside(self, value: Any, x: Array, dtype: Any) -> Array:
         """`value`, an array of this library or a nested list, with x's device and the given dtype."""
-        return self.xp.asarray(value, dtype=dtype, device=array_api_compat.device(x))
+        return self._asarray(value, dtype, x)
+
+    def number_beside(self, value: Any, like: Array, dtype: Any) -> Array:
+        """x, where the caller gave a Python number, as an array of the dtype beside the bound `like`."""
+        return self.beside(value, like, dtype)
 
     def device(self, x: Array) -> Any:
-        """The device of x, None if arrays on several may be mixed."""
-        return array_api_compat.device(x)
+        """The device of x; None if arrays on several may be mixed, or if the library has no devices."""
+        try:
+            return array_api_compat.device(x)
+        except AttributeError:  # of the standard, but MLX's arrays have none
+            return None
 
     def cast(self, x: Array, dtype: Any) -> Array:
         if x.dtype == dtype:
@@ -99,6 +106,13 @@ class Standard:
     def tracing(self) -> bool:
         """Whether there is no such outside: what is computed now has no values yet."""
         return False
+
+    def is_symbol(self, value: Any) -> bool:
+        """Whether `value` is what the library has for a number that is not known yet."""
+        return False
+
+    def check_symbols(self, low: Any, high: Any, slope: Any) -> None:
+        """Refuse wrong bounds and slopes that are numbers, while `tracing`; what is not known yet passes."""
 
     # Operations.
 
@@ -191,8 +205,12 @@ class Standard:
 
     def _as_array(self, value: Any, like: Any) -> Array:
         if isinstance(value, (int, float)):
-            return self.xp.asarray(value, dtype=like.dtype, device=array_api_compat.device(like))
+            return self._asarray(value, like.dtype, like)
         return value
+
+    def _asarray(self, value: Any, dtype: Any, like: Array) -> Array:
+        device = self.device(like)
+        return self.xp.asarray(value, dtype=dtype, **({} if device is None else {"device": device}))
 
     # Evaluation.
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any, overload
 
 from softclip._arguments import arguments
-from softclip._types import ArrayT, Bound, Floats, G, Integers, Numbers
+from softclip._checks import NUMBERS
+from softclip._plan import Quantity
+from softclip._types import ArrayT, Bound, Floats, G, Integers, Lists, Number, NumberBound, Scalar
 
 
 @overload
-def soft_clip(x: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
+def soft_clip(
+    x: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+) -> Scalar: ...
+@overload
+def soft_clip(x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
 @overload
 def soft_clip(x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
 @overload
@@ -24,10 +30,12 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
     Parameters
     ----------
     x : array of floats or integers, a number, or a nested list
-        An array of any library that follows the Python array API standard. Numbers and lists become NumPy arrays.
+        An array of any library that follows the Python array API standard. Numbers and lists become NumPy arrays, or
+        arrays of the library of the bounds.
     x_min, x_max : float, array or None
-        The bounds, rounded to the dtype of `x`. Arrays are of the library and on the device of `x` and broadcast with
-        it; they may be traced or learnable. With the hinge one of them can be None: no bound on that side.
+        The bounds, rounded to the dtype of `x`. Arrays broadcast with `x`. They are of its library and on its device,
+        and may be traced or learnable; or they are lists or NumPy arrays, which are constants beside any library.
+        With the hinge one of them can be None: no bound on that side.
     g : str, Squash or callable
         One of `softclip.NAMES`; ``hinge(softness)``; a `Squash`; a library's own version of a named one
         (``torch.tanh``, ``jax.nn.sigmoid``), which is taken for that one; or any other increasing elementwise
@@ -39,13 +47,14 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
     -------
     array
         Of the shape of `x` broadcast with the bounds; of the library, device and dtype of `x`, which bounds never
-        promote. For integers, of the library's default floating dtype. Never outside the bounds; NaN stays NaN, and
+        promote. For integers, of the library's default floating dtype. For a number, a NumPy number. Never outside the bounds; NaN stays NaN, and
         minus and plus infinity give exactly `x_min` and `x_max`. Lazy arrays stay lazy.
 
     Raises
     ------
     TypeError
-        If `x` is boolean, complex or not numeric; if bounds are arrays of another library, or not numbers.
+        If `x` is boolean, complex or not numeric; if bounds are arrays of another library, or not numbers; if an array
+        is of a NumPy class that has a meaning of its own, such as a mask or a unit, which the result would lose.
     ValueError
         If ``x_min >= x_max`` in the dtype of `x`, or one is NaN or infinite (numbers and NumPy arrays; other arrays are
         not read back to be checked). If `x` and a bound are on different devices. If `g` is no known name or has no
@@ -78,13 +87,16 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
            [ 0.1961, 19.6116],
            [ 0.9939, 99.3884]])
     """
-    lib, *call = arguments("value", "x", x, x_min, x_max, g, slope)
-    return lib.run("value", *call)
+    return _compute("value", "x", x, x_min, x_max, g, slope)
 
 
 @overload
 def soft_clip_inverse(
-    y: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    y: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+) -> Scalar: ...
+@overload
+def soft_clip_inverse(
+    y: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
 ) -> Floats: ...
 @overload
 def soft_clip_inverse(
@@ -146,13 +158,16 @@ def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "s
     >>> soft_clip_inverse(np.array([-1.0, 0.0, 1.0, 1.5]), -1.0, 1.0, "cubic")
     array([-inf,   0.,  inf,  nan])
     """
-    lib, *call = arguments("inverse", "y", y, x_min, x_max, g, slope)
-    return lib.run("inverse", *call)
+    return _compute("inverse", "y", y, x_min, x_max, g, slope)
 
 
 @overload
 def soft_clip_derivative(
-    x: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+) -> Scalar: ...
+@overload
+def soft_clip_derivative(
+    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
 ) -> Floats: ...
 @overload
 def soft_clip_derivative(
@@ -208,13 +223,16 @@ def soft_clip_derivative(
     >>> soft_clip_derivative(np.array([2.0, 3.0, 4.0]), 0.0, 6.0, "algebraic", slope=0.5).round(4)
     array([0.4799, 0.5   , 0.4799])
     """
-    lib, *call = arguments("derivative", "x", x, x_min, x_max, g, slope)
-    return lib.run("derivative", *call)
+    return _compute("derivative", "x", x, x_min, x_max, g, slope)
 
 
 @overload
 def soft_clip_log_derivative(
-    x: Numbers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+) -> Scalar: ...
+@overload
+def soft_clip_log_derivative(
+    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
 ) -> Floats: ...
 @overload
 def soft_clip_log_derivative(
@@ -274,5 +292,12 @@ def soft_clip_log_derivative(
     >>> print(log_normal - soft_clip_log_derivative(x, g="tanh"))
     [-8.03709519e-01 -1.62305233e+02 -4.98002305e+05]
     """
-    lib, *call = arguments("log_derivative", "x", x, x_min, x_max, g, slope)
-    return lib.run("log_derivative", *call)
+    return _compute("log_derivative", "x", x, x_min, x_max, g, slope)
+
+
+def _compute(quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> Any:
+    """The quantity at x, which the caller calls `name`."""
+    lib, *call = arguments(quantity, name, x, x_min, x_max, g, slope)
+    y = lib.run(quantity, *call)
+    # As with NumPy's ufuncs, numbers give NumPy's numbers.
+    return y[()] if lib.name == "numpy" and isinstance(x, NUMBERS) else y

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import array_api_compat.torch
 import torch
 from torch.autograd import forward_ad
+from torch.fx.experimental.symbolic_shapes import guard_or_true, has_static_value
 
 from softclip import _form
-from softclip._checks import numbers
+from softclip._checks import check_values, numbers
 from softclip._format import FORMATS, Format
 from softclip._hinge import Hinge
 from softclip._named import NAMED, Named
@@ -50,8 +52,10 @@ class Torch(Standard):
         return isinstance(value, torch.Tensor)
 
     def beside(self, value: Any, x: Array, dtype: Any) -> Array:
-        if isinstance(value, (int, *NUMBERS)):
+        if isinstance(value, (int, *NUMBERS, torch.SymInt)):
             return torch.full((), value, dtype=dtype, device=x.device)
+        if isinstance(value, (list, tuple)) and not all(map(_is_known, value)):
+            return torch.stack([self.beside(v, x, dtype) for v in value])
         return torch.as_tensor(value, dtype=dtype, device=x.device)
 
     def device(self, x: Array) -> Any:
@@ -65,6 +69,14 @@ class Torch(Standard):
 
     def tracing(self) -> bool:
         return torch.compiler.is_compiling()  # type: ignore[no-any-return]
+
+    def is_symbol(self, value: Any) -> bool:
+        return isinstance(value, (torch.SymInt, torch.SymFloat))
+
+    def check_symbols(self, low: Any, high: Any, slope: Any) -> None:
+        low, high, slope = (v if isinstance(v, NUMBERS) else None for v in (low, high, slope))
+        if not _hold(low, high, slope):
+            check_values(low, high, slope)
 
     def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
         if self.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
@@ -88,14 +100,12 @@ class Torch(Standard):
     def run_on_arrays(
         self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
     ) -> Array:
-        """The quantity with numbers as 0-d tensors, for they may be symbols: only the form is chosen by them."""
-        odd = isinstance(low, float) and isinstance(high, float) and low == -high
+        """The quantity with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
         dtype = self.dtype(format_)
         low, high = (self.beside(v, x, dtype) if isinstance(v, NUMBERS) else v for v in (low, high))
-        if isinstance(slope, torch.SymFloat):
+        if isinstance(slope, NUMBERS):
             slope = self.beside(slope, x, self.dtype(format_.computed_in))
-        form, c = self.plan(quantity, g, format_, low, high, slope)
-        return self.evaluate((_form.odd if form is _form.mixed and odd else form, c), g, format_, x)
+        return self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x)
 
     def tanh(self, a: Array) -> Array:
         # Exported, it may be run by another library's: onnxruntime's passes 1 by an ulp.
@@ -165,6 +175,22 @@ def forward_mode_over(ctx: Any) -> Iterator[list[Array]]:
         yield [forward_ad.unpack_dual(saved, level=0).primal for saved in ctx.saved_tensors]
 
 
+def _is_known(value: Any) -> bool:
+    """Whether an element of a list holds no symbol, which torch.as_tensor would take for a constant."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_known, value))
+    return not isinstance(value, (int, *NUMBERS, torch.SymInt)) or has_static_value(value)
+
+
+def _hold(low: Any, high: Any, slope: Any) -> bool:
+    """Whether bounds and slope are valid, as far as is known: of a number read from a tensor, nothing is."""
+    if low is not None and high is not None and not guard_or_true(low < high):
+        return False
+    # The largest number and not infinity, as torch takes all symbols for finite.
+    finite = all(v is None or guard_or_true(abs(v) <= sys.float_info.max) for v in (low, high, slope))
+    return finite and (slope is None or guard_or_true(slope > 0))
+
+
 def _read(*constants: Any) -> tuple[Any, ...]:
     """Bounds and slope as numbers, if they are single numbers in main memory that nothing is derived from, and valid.
 
@@ -181,7 +207,7 @@ def _read(*constants: Any) -> tuple[Any, ...]:
 
 
 class Value(torch.autograd.Function):  # type: ignore[misc]
-    """F of x between bounds that are numbers."""
+    """f of x between bounds that are numbers."""
 
     generate_vmap_rule = True
 

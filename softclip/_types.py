@@ -25,8 +25,12 @@ class Array(Protocol):
 
 
 ArrayT = TypeVar("ArrayT", bound=Array)
-Numbers = float | list[Any] | tuple[Any, ...] | np.floating[Any] | np.integer[Any]
+Number = float | np.floating[Any] | np.integer[Any]
+"""What gives a NumPy number between bounds that are numbers."""
+Lists = list[Any] | tuple[Any, ...]
 """What becomes a NumPy array."""
+NumberBound = Number | None
+Scalar = np.floating[Any]
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 Bound = float | Array | list[Any] | tuple[Any, ...] | None

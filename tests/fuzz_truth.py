@@ -78,12 +78,13 @@ def values(v: Any, library: str) -> np.ndarray:
             raise Refused from None
         if v.dtype == np.longdouble:
             raise Unknown
-    elif library_of(v) != library and (library_of(v), library) != ("numpy", "dask"):
+    elif library_of(v) not in (library, "numpy"):
         raise Refused
-    if dtype_of(v) not in FLOATS + INTEGERS or isinstance(v, np.ma.MaskedArray) or getattr(v, "is_sparse", False):
+    masked = isinstance(getattr(v, "_meta", v), np.ma.MaskedArray)
+    if dtype_of(v) not in FLOATS + INTEGERS or masked or getattr(v, "is_sparse", False):
         raise Refused
     strange = getattr(v, "is_meta", False) or "device1" in str(getattr(v, "device", ""))
-    if strange or (library_of(v) == "dask" and (np.isnan(v.shape).any() or isinstance(v._meta, np.ma.MaskedArray))):
+    if strange or (library_of(v) == "dask" and np.isnan(v.shape).any()):
         raise Unknown
     return wide(v)
 
@@ -100,8 +101,24 @@ class Truth(NamedTuple):
     sure: bool
 
 
+def beside(x: Any, *constants: Any) -> tuple[str, Any]:
+    """The library of the result, and the array that x is brought to if it is a number or a list and that library not NumPy."""
+    if isinstance(x, (int, float, complex, list, tuple, np.generic)):
+        arrays = (v for v in constants if library_of(v) not in ("", "numpy"))
+        like = next(arrays, None)
+        return library_of(like) or "numpy", like
+    return library_of(x) or "numpy", None
+
+
+def unboxed(v: Any) -> Any:
+    """A NumPy array without axes counts as the number in it."""
+    return v[()] if type(v) is np.ndarray and v.ndim == 0 else v
+
+
 def truth(call: Call, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any = None) -> Truth:
-    library = library_of(x) or "numpy"
+    library, like = beside(x, x_min, x_max, slope)
+    x_min, x_max, slope = map(unboxed, (x_min, x_max, slope))
+    generic = isinstance(x, np.generic)
     x = np.asarray(x) if isinstance(x, (int, float, complex, np.generic)) else x
     given = values(x, library)
     if (x_min is None or x_max is None) and (
@@ -110,7 +127,7 @@ def truth(call: Call, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any = None)
         raise Refused
     if call.kind == "bare" and (call.function != "soft_clip" or slope is not None):
         raise Refused
-    dtype = dtype_of(np.asarray(x) if isinstance(x, (list, tuple)) else x)
+    dtype = dtype_of(like if like is not None and not generic else np.asarray(x) if isinstance(x, (list, tuple)) else x)
     if dtype not in FLOATS:
         wide_jax = library == "jax" and sys.modules["jax"].config.jax_enable_x64
         dtype = "float64" if library not in ("torch", "jax") or wide_jax else "float32"
@@ -148,9 +165,13 @@ def truth(call: Call, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any = None)
 
 def check_result(call: Call, arguments: dict[str, Any], t: Truth, y: Any) -> None:
     x, low, high, given = t.x, t.low, t.high, next(iter(arguments.values()))
-    library, honest = library_of(given) or "numpy", call.kind not in ("broken", "liar")
+    constants = [arguments.get(name) for name in ("x_min", "x_max", "slope")]
+    (library, _), honest = beside(given, *constants), call.kind not in ("broken", "liar")
+    number_given = isinstance(given, (int, float, np.generic)) and not x.shape
     kind = library_of(y), dtype_of(y), tuple(y.shape)
-    if kind != (library, t.dtype, x.shape) or (library == "numpy" and type(y) is not np.ndarray):
+    if kind != (library, t.dtype, x.shape) or (
+        library == "numpy" and not (isinstance(y, np.generic) if number_given else type(y) is np.ndarray)
+    ):
         if honest:
             raise Wrong(f"kind: {type(y)} {kind}, not {(library, t.dtype, x.shape)}")
         return  # fn does not keep its word

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from libraries import LIBRARIES, Library
 
-from softclip import NAMES, Squash, hinge, soft_clip
+from softclip import (
+    NAMES,
+    Squash,
+    hinge,
+    soft_clip,
+    soft_clip_derivative,
+    soft_clip_inverse,
+    soft_clip_log_derivative,
+)
 from softclip._named import NAMED
 
 X = np.linspace(-1, 1, 3)
 NAN, INF = float("nan"), float("inf")
+FUNCTIONS = (soft_clip, soft_clip_inverse, soft_clip_derivative, soft_clip_log_derivative)
 
 
 def test_type_checkers_know_the_names_that_there_are() -> None:
@@ -112,7 +123,8 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], list[str]
     ("x a number that is complex", (1j,), {}, TypeError, ["x must be", "complex128"]),
     ("x text", ("text",), {}, TypeError, ["x must be an array", "str"]),
     ("x None", (None,), {}, TypeError, ["x must be an array", "NoneType"]),
-    ("x masked", (np.ma.masked_less(X, 0),), {}, TypeError, ["masked", "filled"]),
+    ("x masked", (np.ma.masked_less(X, 0),), {}, TypeError, ["x must not be a masked", "filled"]),
+    ("a bound masked", (X, np.ma.masked_less(X, 0) - 3, 1), {}, TypeError, ["x_min must not be a masked", "filled"]),
     ("bounds that do not broadcast", (X, np.zeros(2), 1.0), {}, ValueError, ["broadcast"]),
     ("too large for float32", (X.astype("f4"), 0, 1.7e308), {}, ValueError, ["finite once rounded", "x_max=1.7e+308"]),
     ("arrays too large", (X.astype("f2"), 0, np.full(3, 1e9)), {}, ValueError, ["finite", "float16", "x_max=inf"]),
@@ -273,8 +285,8 @@ def test_a_library_without_a_function_of_the_standard() -> None:
 def test_bounds_of_another_library(library: Library, other: Library) -> None:
     if other.package == library.package:
         pytest.skip("the same library")
-    if library.name == "dask" and other.package == "numpy":
-        pytest.skip("dask works beside NumPy")
+    if other.package == "numpy":
+        pytest.skip("NumPy's arrays are constants beside any library")
     if other.unavailable() or other.flags:
         pytest.skip("not installed, or a second way of using strict")
     with pytest.raises(TypeError, match=r"x_min must be .* array of x's library; x is .*, x_min is .*"):
@@ -316,12 +328,42 @@ def test_a_table_of_pandas_is_told_how() -> None:
         soft_clip(Frame())
 
 
-def test_numbers_and_lists_become_numpy_arrays() -> None:
-    for x in (0.5, 1, np.float64(0.5), [[1, 2], [3, 4]], (0.5,)):
+@pytest.mark.needs("numpy")
+def test_the_hint_for_a_mixed_frame_leads_on() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1.0, 2.0], "b": pandas.array([3, None], dtype="Int64")})
+    with pytest.raises(TypeError, match=r"pass x.to_numpy\(dtype=float, na_value=numpy.nan\)$"):
+        soft_clip(frame)
+    np.testing.assert_array_equal(np.isnan(soft_clip(frame.to_numpy(dtype=float, na_value=np.nan))), frame.isna())
+
+
+@pytest.mark.needs("dask")
+def test_the_hint_for_a_data_array_leads_on() -> None:
+    xarray = pytest.importorskip("xarray")
+    data = xarray.DataArray(X, dims="time")
+    with pytest.raises(TypeError, match=r"use xarray.apply_ufunc\(softclip.soft_clip, x, ...\)"):
+        soft_clip(data)
+    assert xarray.apply_ufunc(soft_clip, data).dims == ("time",)
+
+
+def test_lists_become_numpy_arrays() -> None:
+    for x in ([[1, 2], [3, 4]], (0.5,), []):
         y = soft_clip(x, -1, 1)
         assert type(y) is np.ndarray
         assert y.shape == np.shape(x)
-    assert soft_clip(np.float32(0.5)).dtype == np.float32
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_numbers_give_numpy_numbers(function: Any) -> None:
+    for x in (0.5, 1, np.float64(0.5), np.int8(1), np.float32(0.5), np.float16(0.5), ml_dtypes.bfloat16(0.5)):
+        y = function(x, -1, 2)
+        assert type(y) is np.result_type(x if isinstance(x, np.inexact | ml_dtypes.bfloat16) else 1.0).type
+        assert y == function(np.array([x]), -1, 2)[0]
+    assert type(function(0.5, np.float64(-1.0), np.array(2.0))) is np.float64
+    assert function(0.5, np.full(3, -1.0), 2.0).shape == (3,)
+    assert type(function(np.array(0.5))) is np.ndarray
+    hash(function(0.5))
+    json.dumps({"clipped": function(0.5)})
 
 
 def test_bounds_may_be_lists() -> None:

@@ -21,6 +21,7 @@ from softclip import (
 )
 
 Floats = NDArray[np.floating[Any]]
+Number = np.floating[Any]
 
 
 class Tensor:
@@ -33,19 +34,19 @@ class Tensor:
 singles, doubles, integers = np.ones(3, np.float32), np.ones(3), np.arange(3)
 tensor = Tensor()
 
-# An array gives an array of its own kind; numbers, lists and integers give NumPy's floats.
+# An array gives an array of its own kind, a number one of NumPy's numbers; lists and integers give arrays of NumPy's floats.
 double: NDArray[np.float64] = soft_clip(doubles, -1.0, 1.0)
 assert_type(soft_clip(tensor, -1, 1, "tanh", slope=1.0), Tensor)
 assert_type(soft_clip_inverse(tensor), Tensor)
 assert_type(soft_clip_derivative(tensor), Tensor)
 assert_type(soft_clip_log_derivative(tensor), Tensor)
-assert_type(soft_clip(0.5), Floats)
-assert_type(soft_clip(3), Floats)
-assert_type(soft_clip(np.float32(3)), Floats)
+assert_type(soft_clip(0.5), Number)
+assert_type(soft_clip(3), Number)
+assert_type(soft_clip(np.float32(3)), Number)
 assert_type(soft_clip([[1.0, 2.0], [3.0, 4.0]]), Floats)
 assert_type(soft_clip(integers), Floats)
 assert_type(soft_clip_inverse(integers), Floats)
-assert_type(soft_clip_derivative(0.5), Floats)
+assert_type(soft_clip_derivative(0.5), Number)
 assert_type(soft_clip_log_derivative([0.5]), Floats)
 single = soft_clip(singles)
 
