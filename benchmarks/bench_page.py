@@ -10,22 +10,24 @@ HEAD = """# Performance
 
 <!-- Written by `nox -s bench` from what it measured: change benchmarks/bench_page.py, not this file. -->
 
-One run of `nox -s bench`, on one core, each library in a process of its own: every time is the median of {rounds} timings, taken in turn
-with all the others of that library, so that what the machine does beside them meets all alike. Ratios carry over to another machine, times do not.
+These are the times of one run of `nox -s bench` on one core, with each library in a process of its own. Every time is
+the median of {rounds} timings. The cases of a library take turns, so that whatever else the machine does disturbs all
+of them alike. Ratios carry over to another machine, but times do not.
 
-{processor}; Python {python}; {versions}. {minutes:.0f} minutes.
+The run took {minutes:.0f} minutes. It was made on {processor} with Python {python}, {versions}.
 
-On a GPU nothing has been measured: none was at hand. `nox -s gpu` does it where there is one.
+Nothing has been measured on a GPU, because none was at hand. `nox -s gpu` measures on a machine that has one.
 
 ![Time of a call over the number of elements](performance.png)
 """
 
 WRITTEN = """
-"Formula" is `x_min + (x_max - x_min) * G(x)` with G as it is usually written, and the floor a lone tanh of the same library. Behind
-± is the interquartile range. x is normal with a standard deviation of 3; the hinge has a softness of 0.1.
+"Formula" is `x_min + (x_max - x_min) * G(x)` with G as it is usually written. "Floor" is a lone tanh of the same
+library. The number after ± is the interquartile range. x is normal with a standard deviation of 3, and the hinge has
+a softness of 0.1.
 """
 
-BACKWARD = " Forward and backward, the gradient of x."
+BACKWARD = " These are the times of forward and backward together, with the gradient of x."
 
 
 class Row(NamedTuple):
@@ -230,7 +232,7 @@ def page(report: dict[str, Any]) -> str:
     values = {key: report[key] for key in ("rounds", "processor", "python", "minutes")}
     parts = [
         HEAD.format(versions=versions, **values),
-        f"## What was asked, and what came out\n\n{size:,} elements where nothing else is said.\n",
+        f"## What was asked, and what came out\n\nA case has {size:,} elements if it does not say otherwise.\n",
         table_asked(report) + "\n",
         f"## Nanoseconds an element, {size:,} elements\n" + WRITTEN,
     ]
@@ -240,16 +242,18 @@ def page(report: dict[str, Any]) -> str:
         parts.append(
             f"### {library}, {dtype}{', with backward' if said else ''}\n\n{said.strip()}{said and chr(10) * 2}{table(report, library, dtype, direction, size)}\n"
         )
-    parts.append(f"## A call, in microseconds, by the number of elements\n\nfloat32.\n\n{table_growth(report)}\n")
+    parts.append(
+        f"## A call, in microseconds, by the number of elements\n\nThe dtype is float32.\n\n{table_growth(report)}\n"
+    )
     if report.get("scratch"):
         parts.append(
-            f"## Memory beyond the result, in MiB\n\n{size:,} elements, forward, float32: how far the process grew, less the result.\n\n"
+            f"## Memory beyond the result, in MiB\n\nThis is how much the process grew, less the result, with {size:,} elements, forward, in float32.\n\n"
             f"{table_scratch(report)}\n"
         )
     seconds = report["import"]
     parts.append(
         "## Import\n\n"
-        f"`import softclip` {1e3 * seconds['softclip']:.0f} ms, `import numpy` {1e3 * seconds['numpy']:.0f} ms, each in a process of its own.\n"
+        f"`import softclip` takes {1e3 * seconds['softclip']:.0f} ms and `import numpy` {1e3 * seconds['numpy']:.0f} ms, each in a process of its own.\n"
     )
     return "\n".join(parts)
 

@@ -13,65 +13,76 @@ HEAD = """# Numerics
 
 <!-- Written by `nox -s numerics` from what it measured: change benchmarks/numerics_page.py, not this file. -->
 
-What softclip promises about every digit, and what was measured. An ulp is the distance between neighbouring numbers of
-the dtype. Bounds are rounded to the dtype of x first.
+This page says what softclip promises about every digit, and what was measured. An ulp is the distance between
+neighbouring numbers of the dtype. Bounds are rounded to the dtype of x first.
 
 ## The contract
 
-- **In bounds**: `x_min <= f(x) <= x_max` for every x, with no tolerance; minus and plus infinity give the bounds exactly.
-- **The value**: within 8 ulp of the result itself, however small, next to a bound of 0 and around 0 between -b and b; between
-  other bounds within 4 ulp of the larger one. float16 and bfloat16 are computed in float32: within 1 ulp.
-- **The derivative** within 8 ulp of itself, in the tails too (erf: u^2 more). **Its logarithm** within 8 ulp, of 1 where it is smaller, and finite
+- **In bounds**: `x_min <= f(x) <= x_max` for every x, with no tolerance. Minus and plus infinity give the bounds
+  exactly.
+- **The value**: next to a bound of 0, and around 0 between -b and b, it is within 8 ulp of the result itself, however
+  small that is. Between other bounds it is within 4 ulp of the larger one. float16 and bfloat16 are computed in
+  float32 and are within 1 ulp.
+- **The derivative** is within 8 ulp of itself, in the tails too. For erf, u^2 ulp are added.
+- **The logarithm of the derivative** is within 8 ulp of itself, or of 1 where it is smaller than 1. It is finite
   where the derivative underflows.
-- **The inverse** within 16 ulp of x in the tail next to a bound of 0, elsewhere as closely as f determines x. On a bound it is
-  infinite, outside NaN.
-- **XLA**, which computes for JAX, may take twice that.
-- With `slope`, u = c + (x - m) s / (w k) is rounded: 4 ulp times the conditioning, abs(u T'(u) / T(u)), are added.
+- **The inverse** is within 16 ulp of x in the tail next to a bound of 0. Elsewhere it is as close as f determines x.
+  On a bound it is infinite, and outside the bounds it is NaN.
+- **XLA**, which computes for JAX, may take twice as many ulp.
+- With `slope`, u = c + (x - m) s / (w k) is rounded. This adds 4 ulp times the conditioning, abs(u T'(u) / T(u)).
 
-Excepted are subnormal numbers, as x, u or result; in the tails of erf the library's own erfc; and for erf and the hinge what lies
-so close to a bound that the distance over the width of the bounds is below the smallest normal number.
+There are three exceptions. Subnormal numbers are excepted, as x, as u and as a result. In the tails of erf, the
+library's own erfc decides the accuracy. For erf and the hinge, results are excepted that lie very close to a bound:
+their distance to it, divided by the width of the bounds, is below the smallest normal number.
 
 """
 
 MEASURED = """## Largest errors
 
-In ulp: of the result; between unlike bounds (column "elsewhere") of the larger bound, 3; of the logarithm or 1. The bounds are [-1, 1]
-around 0, [0, 1] next to 0 and for the derivatives and the inverse, [-1, 3] elsewhere. float64 is held against 420-digit arithmetic (and
-half an ulp of what is shown may be the rounding of that), the shorter dtypes against float64. The points, {float32} of them in
-float32 and {float64} in float64, are spread over the exponents from 2^-60 to 2^60 and over [-40, 40].
-Versions: {versions}. dask computes with NumPy; array-api-strict too, without erf. CuPy has not been measured: no GPU was at hand.
+The errors are in ulp of the result, with two exceptions. In the column "elsewhere" they are in ulp of the larger
+bound, which is 3. Those of the logarithm are in ulp of the logarithm, or of 1 if it is smaller than 1. The bounds are
+[-1, 1] for "around 0", [0, 1] for "next to 0", for the derivatives and for the inverse, and [-1, 3] for "elsewhere".
+
+float64 is compared with 420-digit arithmetic. Half an ulp of what is shown may be the rounding of that. The shorter
+dtypes are compared with float64. There are {float32} points in float32 and {float64} in float64. They are spread over
+the exponents from 2^-60 to 2^60 and over [-40, 40].
+
+Versions: {versions}. dask computes with NumPy. array-api-strict does so too, but it has no erf. CuPy has not been
+measured, because no GPU was at hand.
 
 """
 
 WRITTEN = """### The formula as written
 
-`x_min + (x_max - x_min) * G(x)` in NumPy, float32, with f' and log f' from the value, y (1 - y), and the inverse from logarithms; the
-textbook form of each G. "inf" is an error without limit: a result of 0, NaN or infinity where a number was due. A dash: there is no usual
-way to write it.
+This is `x_min + (x_max - x_min) * G(x)` in NumPy and float32, with the textbook form of each G. f' and log f' are
+computed from the value, as y (1 - y), and the inverse from logarithms. "inf" is an error without limit: the result
+was 0, NaN or infinity where another number was right. A dash means that there is no usual way to write it.
 
 """
 
 PEERS = """### Peers
 
-Each by its own functions, in float32, on the points of the table above, and softclip's NumPy result on the same points. "Outside" counts
-values that leave the bounds.
+Each peer is called by its own functions, in float32, on the points of the table above. Beside it is softclip's NumPy
+result on the same points. "Outside" counts the values that leave the bounds.
 
 """
 
 TFP = """### TensorFlow Probability's SoftClip
 
-The numbers that the documentation of `tfp.bijectors.SoftClip` prints, as copied from there, for bounds -10 and 10, and those of
-`soft_clip(x, -10, 10, hinge(softness), slope=1)`. (Its second and third example say -5 and 5; the numbers are those of -10 and 10.)
-They are different functions: SoftClip composes two softplus functions and is not symmetric, the hinge is. Where the softness is small
-beside the bounds they agree.
+The rows "SoftClip" are the numbers that the documentation of `tfp.bijectors.SoftClip` prints for the bounds -10 and
+10, copied from there. (Its second and third example say -5 and 5, but the numbers are those of -10 and 10.) The rows
+"hinge" are those of `soft_clip(x, -10, 10, hinge(softness), slope=1)`. The two are different functions. SoftClip
+composes two softplus functions and is not symmetric. The hinge is symmetric. They agree if the softness is small
+beside the bounds.
 
 """
 
 EXHAUSTIVE = """## Every float32 value
 
-`nox -s exhaustive` evaluates all 2^32 of them, for each named function, on NumPy, against float64. NaN stays NaN; "fall" is the largest
-fall from one value to any later one, in ulp of the result, and "error" the largest error in ulp of the result (of the smallest normal number
-where the result is subnormal). This table is {part}, NumPy {numpy}, {minutes:.0f} minutes on two cores.
+`nox -s exhaustive` evaluates all 2^32 of them on NumPy, for each named function, and compares them with float64. NaN
+stays NaN. "Fall" is the largest fall from one value to any later one, in ulp of the result. "Error" is the largest
+error in ulp of the result. Where the result is subnormal, it is in ulp of the smallest normal number. This table is
+{part}. It was made with NumPy {numpy} in {minutes:.0f} minutes on two cores.
 
 """
 
@@ -80,18 +91,24 @@ WORSE = """## Where softclip is worse
 {worse}
 ## Where it falls short
 
-- erf next to a bound of 0: its tail is the library's erfc, and XLA's in both dtypes and SciPy's in float64 are far off there (SciPy's up to
-  118 ulp at 22.7); torch's is not. Its derivative exp(-u^2) has the rounding of u^2 in it, about u^2 / 2 ulp.
-- Past the largest number: where u = (x - m) s / (w k) overflows, log f' is -inf though its true value can be finite (arctan, softsign and
-  algebraic, at x near the largest number between bounds narrower than about 1).
-- Array bounds: their gradient overflows where the gradient that arrives from outside is beyond about 2^32.
-- Bounds that are arrays, more than 2^95 apart in float32 (2^991 in float64): next to a bound of 0 what is below 2^-220 (2^-2012) of half the width
-  loses digits and becomes 0. Numbers as bounds do not. On JAX such arrays made inside a `jit`, as `jnp.asarray(3e38)`, with a slope, are folded
-  by XLA, which takes 1 over them for 0: pass numbers, or hand arrays in.
-- Bounds fewer than four subnormal numbers apart: the middle is one of the bounds, and the inverse there may be 0 or NaN.
-- Monotone: next to 0 and around 0 some values fall by 2 ulp of the result (the table above), which the contract allows (4) but a stricter reading
-  of it, 1 ulp, does not; in ulp of the larger bound no value falls by more than 1.
-- At y exactly on a bound the gradient of the inverse is infinite, and with respect to the other bound NaN (torch, JAX).
+- erf next to a bound of 0: its tail is the library's erfc. XLA's in both dtypes and SciPy's in float64 are far off
+  there (SciPy's by up to 118 ulp at 22.7), but torch's is not. The derivative of erf, exp(-u^2), contains the
+  rounding of u^2, which is about u^2 / 2 ulp.
+- Past the largest number: where u = (x - m) s / (w k) overflows, log f' is -inf, though its true value can be finite.
+  This happens with arctan, softsign and algebraic, if x is near the largest number and the bounds are less than about
+  1 apart.
+- Gradients of array bounds overflow if the gradient that arrives from outside is larger than about 2^32.
+- Bounds that are arrays and more than 2^95 apart in float32 (2^991 in float64): next to a bound of 0, values below
+  2^-220 (2^-2012) of half the width lose digits and become 0. Numbers as bounds have no such limit.
+- The same bounds on JAX, if they are made inside a `jit`, such as `jnp.asarray(3e38)`, and there is a slope: XLA
+  evaluates them while it compiles and takes 0 for their reciprocal. Pass numbers instead, or pass the arrays into the
+  jitted function.
+- Bounds fewer than four subnormal numbers apart: the middle is one of the bounds, and the inverse there may be 0 or
+  NaN.
+- Monotone: next to 0 and around 0 some values fall by 2 ulp of the result, as the table above shows. The contract
+  allows 4, but a stricter reading of it would allow 1. In ulp of the larger bound, no value falls by more than 1.
+- The gradient of the inverse at a y exactly on a bound is infinite. With respect to the other bound it is NaN (torch,
+  JAX).
 
 """
 
@@ -174,7 +191,7 @@ def page(report: dict[str, Any], exhaustive: dict[str, Any]) -> str:
             ([row["g"], row["library"], *(number(row[c]) for c in LIMITS)] for row in sorted(rows, key=_order(rows))),
         )
     found = beyond(report)
-    text += "Beyond the contract: " + ("; ".join(found) if found else "none but erf's tail") + ".\n\n"
+    text += "Beyond the contract: " + ("; ".join(found) if found else "nothing but erf's tail") + ".\n\n"
     rows = [row for row in report["rows"] if row["library"] == "as written"]
     text += WRITTEN + table(["g", *LIMITS], ([row["g"], *(number(row[c]) for c in LIMITS)] for row in rows))
     text += PEERS + table(

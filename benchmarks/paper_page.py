@@ -32,7 +32,7 @@ def page(report: dict[str, Any]) -> str:
     )
     return f"""# Soft-clipped updates, tried
 
-Williamson, Eisenmann and Stillfjord ([arXiv:2406.16640](https://arxiv.org/abs/2406.16640)) soft-clip every component of the update of SGD. With optax that is
+Williamson, Eisenmann and Stillfjord ([arXiv:2406.16640](https://arxiv.org/abs/2406.16640)) soft-clip every component of the update of SGD. With optax, their scheme is:
 
 ```python
 import optax
@@ -42,10 +42,12 @@ from softclip.optax import soft_clip
 optimizer = optax.chain(optax.sgd(1.0), soft_clip(0.01, "softsign"))
 ```
 
-They report results on par with Adam and tuned SGD, larger usable step sizes, and little difference between the clipping functions. Here a
-small network (64, 64 rectified units, 10) learns scikit-learn's handwritten digits: {report["epochs"]} epochs in batches of 32, with {len(report["rates"])} step sizes from
-{report["rates"][0]:g} to {report["rates"][-1]:g}, three clip values for each that clips, {report["seeds"]} seeds. Step size and clip value are chosen on 300 digits, the accuracy is on 600 others. *Usable* are the step sizes
-that come within 2 points of the method's best on the former, with the clip value that is best at each; *with one clip value* is how many of them do with the same.
+They report results on par with Adam and tuned SGD, larger usable step sizes, and little difference between the clipping functions. To test this, a
+small network (64, 64 rectified units, 10) learns scikit-learn's handwritten digits here. It learns for {report["epochs"]} epochs in batches of 32, with {len(report["rates"])} step sizes from
+{report["rates"][0]:g} to {report["rates"][-1]:g}, three clip values for each method that clips, and {report["seeds"]} seeds. Step size and clip value are chosen on 300 digits. The accuracy is that on 600 others.
+
+A step size is *usable* if it comes within 2 points of the method's best on the 300 digits, with the clip value that is best for that step size.
+The last column counts the step sizes that are usable with one and the same clip value.
 
 | method | best step size | clip value | accuracy | usable step sizes | with one clip value |
 | --- | ---: | ---: | ---: | ---: | ---: |
@@ -55,7 +57,7 @@ that come within 2 points of the method's best on the former, with the clip valu
 
 {_said(methods)}
 
-`nox -s paper` measures this anew; all accuracies are in [paper.json](paper.json).
+`nox -s paper` measures this again. All accuracies are in [paper.json](paper.json).
 """
 
 
