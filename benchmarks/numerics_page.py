@@ -92,7 +92,7 @@ WORSE = """## Where softclip is worse
 ## Where it falls short
 
 - erf next to a bound of 0: its tail is the library's erfc. XLA's in both dtypes and SciPy's in float64 are far off
-  there (SciPy's by up to 118 ulp at 22.7), but torch's is not. The derivative of erf, exp(-u^2), contains the
+  there, as the column "next to 0" above shows, but torch's is not. The derivative of erf, exp(-u^2), contains the
   rounding of u^2, which is about u^2 / 2 ulp.
 - Past the largest number: where u = (x - m) s / (w k) overflows, log f' is -inf, though its true value can be finite.
   This happens with arctan, softsign and algebraic, if x is near the largest number and the bounds are less than about
