@@ -11,6 +11,7 @@ import torch
 
 from softclip._arguments import arguments
 from softclip._checks import check_host_values
+from softclip._format import FORMATS
 from softclip._soft_clip import soft_clip, soft_clip_inverse, soft_clip_log_derivative
 from softclip._squash import Squash, as_number
 
@@ -254,7 +255,8 @@ def soft_clip_grad_value_(
     Parameters
     ----------
     parameters : tensor or iterable of tensors
-        Those whose ``.grad`` is clipped. Where it is None nothing is done. Dtypes and devices may be mixed.
+        Those whose ``.grad`` is clipped. Where it is None nothing is done. Dtypes and devices may be mixed. A gradient
+        that several of them have, as that of a tied parameter, is clipped once.
     clip_value : float
         What no gradient will exceed in size.
     g : str, callable or Squash
@@ -266,9 +268,15 @@ def soft_clip_grad_value_(
     Raises
     ------
     TypeError
-        If `clip_value` is not a number, or a gradient is complex or sparse.
+        If `clip_value` is not a number, `g` is of a wrong kind, or a gradient is sparse or of integers, booleans or complex
+        numbers.
     ValueError
-        If `clip_value` is not positive, or not finite once rounded to a gradient's dtype.
+        If `clip_value` is not positive and finite, also once rounded to the dtype of each gradient; if `g` is none that can
+        clip; or if elements of one gradient share memory, as those of an expanded tensor do.
+
+    Notes
+    -----
+    All gradients are checked before the first one is changed.
 
     Examples
     --------
@@ -285,11 +293,13 @@ def soft_clip_grad_value_(
     if not 0 < clip_value < torch.inf:
         msg = f"clip_value must be positive and finite; got {clip_value!r}"
         raise ValueError(msg)
+    # g is refused even where there is no gradient
+    arguments("value", "gradient", torch.zeros((), device="cpu"), -1.0, 1.0, g, 1.0)
+    gradients = {id(p.grad): p.grad for p in parameters if p.grad is not None}.values()
+    for gradient in gradients:
+        _check_gradient(gradient, clip_value)
     groups: dict[Any, list[torch.Tensor]] = defaultdict(list)
-    for gradient in (p.grad for p in parameters if p.grad is not None):
-        if gradient.is_complex() or gradient.layout != torch.strided:
-            msg = f"gradients must be real and dense; got one of {gradient.dtype} with {gradient.layout}"
-            raise TypeError(msg)
+    for gradient in gradients:
         small = type(gradient) is torch.Tensor and gradient.numel() < 2**16
         alone = not (small if foreach is None else foreach)
         groups[len(groups) if alone else (gradient.device, gradient.dtype)].append(gradient)
@@ -301,6 +311,25 @@ def soft_clip_grad_value_(
         else:
             parts = clipped.split([gradient.numel() for gradient in group])
             torch._foreach_copy_(group, [part.view_as(gradient) for part, gradient in zip(parts, group, strict=True)])
+
+
+def _check_gradient(gradient: torch.Tensor, clip_value: float) -> None:
+    """Refuse a gradient that cannot be clipped at this value in place."""
+    format_ = FORMATS.get(str(gradient.dtype).removeprefix("torch."))
+    if format_ is None or gradient.layout != torch.strided:
+        msg = (
+            f"gradients must be dense, and of {', '.join(FORMATS)}; got one of {gradient.dtype} with {gradient.layout}"
+        )
+        raise TypeError(msg)
+    if not 0 < format_.round(clip_value) < torch.inf:
+        msg = f"clip_value must be positive and finite once rounded to {format_.name}; got {clip_value!r}"
+        raise ValueError(msg)
+    if any(step == 0 and size > 1 for step, size in zip(gradient.stride(), gradient.shape, strict=True)):
+        msg = (
+            f"the elements of a gradient must not share memory; got one of shape {tuple(gradient.shape)} with strides "
+            f"{gradient.stride()}: clone it"
+        )
+        raise ValueError(msg)
 
 
 def _check(x_min: Bound, x_max: Bound, g: G, slope: Bound) -> Squash:

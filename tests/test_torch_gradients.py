@@ -138,9 +138,72 @@ def test_a_clip_value_too_large_for_a_dtype() -> None:
         soft_clip_grad_value_(p, 1e6)
 
 
+def test_a_clip_value_too_small_for_a_dtype() -> None:
+    """1e-9 is 0 in float16, whose smallest number is 6e-8."""
+    (p,) = parameters(torch.ones(2, dtype=torch.float16))
+    with pytest.raises(ValueError, match="clip_value must be positive and finite once rounded to float16; got 1e-09"):
+        soft_clip_grad_value_(p, 1e-9)
+
+
+@pytest.mark.parametrize("size", [3, 300_000])
+@pytest.mark.parametrize("foreach", [None, False, True])
+class TestOnce:
+    """4 becomes 0.8 at a clip value of 1; clipped twice it would be 4 / 9."""
+
+    def test_a_parameter_that_is_named_twice(self, size: int, foreach: bool | None) -> None:
+        (p,) = parameters(torch.full((size,), 4.0))
+        soft_clip_grad_value_([p, p], 1.0, foreach=foreach)
+        torch.testing.assert_close(p.grad, torch.full((size,), 0.8))
+
+    def test_two_parameters_with_one_gradient(self, size: int, foreach: bool | None) -> None:
+        p, q = parameters(torch.full((size,), 4.0), torch.zeros(size))
+        q.grad = p.grad
+        soft_clip_grad_value_([p, q], 1.0, foreach=foreach)
+        torch.testing.assert_close(p.grad, torch.full((size,), 0.8))
+
+
+def expanded() -> Any:
+    p = torch.nn.Parameter(torch.zeros(2, 3))
+    p.grad = torch.ones(1, 3).expand(2, 3)
+    return p
+
+
+def of_integers(dtype: Any) -> Any:
+    p = torch.nn.Parameter(torch.zeros(2, dtype=dtype), requires_grad=False)
+    p.grad = torch.ones(2, dtype=dtype)
+    return p
+
+
+@pytest.mark.parametrize("foreach", [None, False, True])
+@pytest.mark.parametrize(
+    ("last", "value", "g", "error", "words"),
+    [
+        (lambda: parameters(torch.ones(2, dtype=torch.float16))[0], 1e6, "softsign", ValueError, "clip_value"),
+        (lambda: parameters(torch.ones(2, dtype=torch.complex64))[0], 1.0, "softsign", TypeError, r"torch\.complex64"),
+        (lambda: of_integers(torch.int32), 1.0, "softsign", TypeError, r"got one of torch\.int32"),
+        (lambda: of_integers(torch.bool), 1.0, "softsign", TypeError, r"got one of torch\.bool"),
+        (expanded, 1.0, "softsign", ValueError, "share memory"),
+        (lambda: parameters(torch.ones(2))[0], 1.0, "softsing", ValueError, "Did you mean 'softsign'"),
+    ],
+)
+def test_nothing_is_changed_where_one_is_refused(
+    last: Any, value: float, g: Any, error: type[Exception], words: str, foreach: bool | None
+) -> None:
+    first, large = parameters(torch.full((3,), 4.0), torch.full((300, 300), 4.0))
+    with pytest.raises(error, match=words):
+        soft_clip_grad_value_([first, large, last()], value, g, foreach=foreach)
+    assert (first.grad == 4).all()
+    assert (large.grad == 4).all()
+
+
+def test_g_is_looked_at_without_any_gradient() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'softsign'"):
+        soft_clip_grad_value_(parameters(None), 1.0, "softsing")
+
+
 def test_gradients_that_are_refused() -> None:
     (p,) = parameters(torch.ones(2, dtype=torch.complex64))
-    with pytest.raises(TypeError, match=r"must be real and dense; got one of torch\.complex64"):
+    with pytest.raises(TypeError, match=r"must be dense, and of float16, .*; got one of torch\.complex64"):
         soft_clip_grad_value_(p, 1.0)
     embedding = torch.nn.Embedding(4, 2, sparse=True)
     embedding(torch.tensor([1])).sum().backward()
