@@ -188,6 +188,69 @@ class TestAsATransform:
             d.log_prob(t(torch.zeros(3)))[0] - d.log_prob(t(torch.zeros(3)))[1], torch.full((3,), math.log(2))
         )
 
+    @pytest.mark.parametrize("make", [list, tuple, np.array, torch.tensor, lambda v: np.array(v, np.float32)], ids=str)
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+    def test_bounds_that_are_arrays_and_lists(self, make: Any, dtype: Any) -> None:
+        """Each element as between its own two numbers."""
+        lows, highs = [-1.0, -2.25], [0.75, 2.0]
+        t = SoftClipTransform(make(lows), make(highs), "tanh", slope=make([1.0, 0.5]))
+        x = torch.tensor([[-torch.inf, torch.inf], [0.2, -0.3]], dtype=dtype)
+        y = t(x)
+        assert y.dtype == dtype
+        alone = [
+            SoftClipTransform(*bounds, "tanh", slope=s) for *bounds, s in zip(lows, highs, (1.0, 0.5), strict=True)
+        ]
+        for i, of_one in enumerate(alone):
+            torch.testing.assert_close(y[:, i], of_one(x[:, i]), rtol=0, atol=8 * torch.finfo(dtype).eps)
+        assert (t.forward_shape((3, 1)), t.inverse_shape((3, 2)), t.forward_shape(())) == ((3, 2), (3, 2), (2,))
+        assert t.codomain.check(y).all()
+        outside = torch.tensor([[-1.25, 0.0], [0.0, 2.25]], dtype=dtype)
+        assert t.codomain.check(outside).tolist() == [[False, True], [True, False]]
+        d = D.TransformedDistribution(D.Normal(torch.zeros(2, dtype=dtype), 1.0), t, validate_args=True)
+        assert d.batch_shape == (2,)
+        assert d.log_prob(y[1]).shape == (2,)
+        assert d.support.check(y).all()
+        bijection = D.biject_to(t.codomain)(x[1])
+        assert t.codomain.check(bijection).all()
+
+    @pytest.mark.parametrize("make", [list, np.array], ids=str)
+    def test_arrays_and_lists_keep_their_digits(self, make: Any) -> None:
+        """A float32 0.1 is not the number of float64."""
+        y = SoftClipTransform(make([-0.1]), make([0.1]))(torch.tensor([torch.inf, -torch.inf], dtype=F64))
+        assert y.tolist() == [0.1, -0.1]
+
+    @pytest.mark.parametrize("make", [list, np.array], ids=str)
+    def test_what_is_the_same_with_arrays_and_lists(self, make: Any) -> None:
+        t = SoftClipTransform(make([-1, -2]), make([1.0, 2.0]))
+        for other in (t.with_cache(1), eval(repr(t)), copy.deepcopy(t), pickle.loads(pickle.dumps(t))):  # noqa: S307
+            assert other == t
+            assert other(torch.zeros(2)).tolist() == [0.0, 0.0]
+        assert repr(t) == "SoftClipTransform([-1.0, -2.0], [1.0, 2.0], 'sigmoid')"
+        assert t == SoftClipTransform(torch.tensor([-1.0, -2.0]), torch.tensor([1.0, 2.0]))
+        assert t != SoftClipTransform(make([-1, -2]), make([1.0, 3.0]))
+        assert t != SoftClipTransform(make([-2]), make([1.0, 2.0]))
+        assert t != SoftClipTransform(-1.0, 2.0)
+        assert torch.autograd.gradcheck(t, torch.tensor([0.3, -0.4], dtype=F64, requires_grad=True))
+        meta = t(torch.empty(3, 1, device="meta"))  # constants are brought to the device of x
+        assert (meta.device.type, tuple(meta.shape)) == ("meta", (3, 2))
+
+    def test_lists_are_refused_as_by_the_module(self) -> None:
+        for call, error, words in (
+            ((["a"], 1.0), TypeError, "x_min must hold real numbers"),
+            (([True], 2.0), TypeError, "x_min must hold real numbers"),
+            (([[1.0, 2.0], [3.0]], 9.0), ValueError, "x_min must have as many numbers in each row"),
+            (([0.0, 2.0], [1.0, 1.0]), ValueError, "x_min=2.0 and x_max=1.0"),
+        ):
+            with pytest.raises(error, match=words):
+                SoftClipTransform(*call)
+
+    def test_values_on_bounds_of_more_digits_are_in_the_codomain(self) -> None:
+        """0.1 in float32 is greater than 0.1 in float64."""
+        high = torch.tensor(0.1, dtype=F64)
+        t = SoftClipTransform(-1.0, high)
+        assert t.codomain.check(t(torch.tensor(torch.inf)))
+        assert not t.codomain.check(torch.tensor(0.1001))
+
     def test_in_a_chain_and_over_events(self) -> None:
         chain = D.ComposeTransform([D.AffineTransform(1.0, 2.0), SoftClipTransform(0.0, 1.0)])
         x = torch.linspace(-2, 2, 6, dtype=F64).reshape(2, 3)

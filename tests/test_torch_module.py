@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,40 @@ class TestBounds:
         assert y.dtype == torch.float32
         torch.testing.assert_close(y[0, :, 0], torch.tensor([1.0, 2.0, 3.0]), rtol=0, atol=0)
 
+    @pytest.mark.parametrize("make", [torch.tensor, np.array, list, tuple], ids=["tensor", "array", "list", "tuple"])
+    @pytest.mark.parametrize("default", [torch.float32, torch.float64], ids=str)
+    @pytest.mark.thread_unsafe(reason="sets torch's default dtype")
+    def test_integers_become_floats(self, make: Any, default: Any) -> None:
+        """A state of fractions is not truncated, nor is what `half` and `double` make of it."""
+        torch.set_default_dtype(default)
+        try:
+            layer = SoftClipping(make([-1, -2]), make([1, 2]), slope=make([1, 2]))
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert {value.dtype for value in layer.state_dict().values()} == {default}
+        state = {name: torch.tensor(v) for name, v in (("x_min", [-0.5, -1.5]), ("x_max", [1.5, 2.5]), ("slope", 0.5))}
+        layer.load_state_dict(dict(state, slope=torch.tensor([0.5, 0.5])))
+        assert layer(torch.tensor([-torch.inf, torch.inf])).tolist() == [-0.5, 2.5]
+        assert layer.slope.tolist() == [0.5, 0.5]
+        assert {value.dtype for value in layer.half().state_dict().values()} == {torch.float16}
+
+    def test_parameters_of_integers_become_floats(self) -> None:
+        layer = SoftClipping(torch.nn.Parameter(torch.tensor([-1, -2]), requires_grad=False), 1)
+        assert [(name, p.dtype, p.requires_grad) for name, p in layer.named_parameters()] == [
+            ("x_min", torch.float32, False)
+        ]
+
+    def test_an_array_is_copied(self) -> None:
+        """A state that is loaded into the layer is not written into it; one that is read-only warns of nothing."""
+        highs = np.array([1.0, 2.0])
+        layer = SoftClipping(0.0, highs)
+        layer.load_state_dict({"x_max": torch.tensor([5.0, 6.0])})
+        assert highs.tolist() == [1.0, 2.0]
+        highs.flags.writeable = False
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            SoftClipping(0.0, highs)
+
     def test_parameters_are_trained(self) -> None:
         """By gradient descent to bounds that are known: those of the data."""
         layer = SoftClipping(torch.nn.Parameter(torch.tensor(-1.0)), torch.nn.Parameter(torch.tensor(1.0)), "tanh")
@@ -145,6 +180,11 @@ class TestBounds:
                 TypeError,
                 "x_min must be an array of float16, bfloat16, float32, float64 or integers; got bool",
             ),
+            ((["a", "b"], 1.0), TypeError, r"x_min must hold real numbers; got \['a', 'b'\]"),
+            ((0.0, [True]), TypeError, r"x_max must hold real numbers; got \[True\]"),
+            ((0.0, np.array(["a"])), TypeError, "x_max must hold real numbers"),
+            ((0.0, [[1.0, 2.0], [3.0]]), ValueError, "x_max must have as many numbers in each row"),
+            (([2**24], [2**24 + 1]), ValueError, "x_min must be less than x_max"),
             ((0.0, 1.0, "sigmiod"), ValueError, "Did you mean 'sigmoid'"),
             ((0.0, 1.0, torch.relu), ValueError, "relu gives 0.0 at -inf and inf at inf"),
             ((0.0, 1.0, 3), TypeError, "got 3"),

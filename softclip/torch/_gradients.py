@@ -1,0 +1,107 @@
+"""Soft clipping of gradients, in place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from softclip._arguments import arguments
+from softclip._format import FORMATS
+from softclip._soft_clip import soft_clip
+from softclip._squash import as_number
+from softclip.torch._bounds import G
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def soft_clip_grad_value_(
+    parameters: torch.Tensor | Iterable[torch.Tensor],
+    clip_value: float,
+    g: G = "softsign",
+    foreach: bool | None = None,
+) -> None:
+    """Clip the gradients of parameters softly at a value, in place: `torch.nn.utils.clip_grad_value_` without its corners.
+
+    Every element becomes ``soft_clip(element, -clip_value, clip_value, g, slope=1)``. Small ones pass, large ones approach
+    +-clip_value, and their order is kept. With automatic mixed precision call it after ``scaler.unscale_(optimizer)``.
+
+    Parameters
+    ----------
+    parameters : tensor or iterable of tensors
+        Those whose ``.grad`` is clipped. Where it is None nothing is done. Dtypes and devices may be mixed. A gradient
+        that several of them have, as that of a tied parameter, is clipped once.
+    clip_value : float
+        What no gradient will exceed in size.
+    g : str, callable or Squash
+        As in `softclip.soft_clip`. "softsign" gives v / (1 + abs(v) / clip_value).
+    foreach : bool, optional
+        True takes all gradients of one dtype and device together, in a temporary copy of them, False one after the other. None,
+        the default, takes the small ones together.
+
+    Raises
+    ------
+    TypeError
+        If `clip_value` is not a number, `g` is of a wrong kind, or a gradient is sparse or of integers, booleans or complex
+        numbers.
+    ValueError
+        If `clip_value` is not positive and finite, also once rounded to the dtype of each gradient; if `g` is none that can
+        clip; or if elements of one gradient share memory, as those of an expanded tensor do.
+
+    Notes
+    -----
+    All gradients are checked before the first one is changed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from softclip.torch import soft_clip_grad_value_
+    >>> weights = torch.nn.Parameter(torch.zeros(4))
+    >>> weights.grad = torch.tensor([0.001, -1.0, 1000.0, torch.inf])
+    >>> soft_clip_grad_value_(weights, 1.0)
+    >>> weights.grad
+    tensor([ 9.9900e-04, -5.0000e-01,  9.9900e-01,  1.0000e+00])
+    """
+    parameters = [parameters] if isinstance(parameters, torch.Tensor) else parameters
+    clip_value = as_number("clip_value", clip_value)
+    if not 0 < clip_value < torch.inf:
+        msg = f"clip_value must be positive and finite; got {clip_value!r}"
+        raise ValueError(msg)
+    # g is refused even where there is no gradient
+    arguments("value", "gradient", torch.zeros((), device="cpu"), -1.0, 1.0, g, 1.0)
+    gradients = {id(p.grad): p.grad for p in parameters if p.grad is not None}.values()
+    for gradient in gradients:
+        _check_gradient(gradient, clip_value)
+    groups: dict[Any, list[torch.Tensor]] = defaultdict(list)
+    for gradient in gradients:
+        small = type(gradient) is torch.Tensor and gradient.numel() < 2**16
+        alone = not (small if foreach is None else foreach)
+        groups[len(groups) if alone else (gradient.device, gradient.dtype)].append(gradient)
+    for group in groups.values():
+        flat = group[0] if len(group) == 1 else torch.cat([gradient.reshape(-1) for gradient in group])
+        clipped = soft_clip(flat, -clip_value, clip_value, g, slope=1.0)
+        if len(group) == 1:
+            group[0].copy_(clipped)
+        else:
+            parts = clipped.split([gradient.numel() for gradient in group])
+            torch._foreach_copy_(group, [part.view_as(gradient) for part, gradient in zip(parts, group, strict=True)])
+
+
+def _check_gradient(gradient: torch.Tensor, clip_value: float) -> None:
+    """Refuse a gradient that cannot be clipped at this value in place."""
+    format_ = FORMATS.get(str(gradient.dtype).removeprefix("torch."))
+    if format_ is None or gradient.layout != torch.strided:
+        msg = (
+            f"gradients must be dense, and of {', '.join(FORMATS)}; got one of {gradient.dtype} with {gradient.layout}"
+        )
+        raise TypeError(msg)
+    if not 0 < format_.round(clip_value) < torch.inf:
+        msg = f"clip_value must be positive and finite once rounded to {format_.name}; got {clip_value!r}"
+        raise ValueError(msg)
+    if any(step == 0 and size > 1 for step, size in zip(gradient.stride(), gradient.shape, strict=True)):
+        msg = (
+            f"the elements of a gradient must not share memory; got one of shape {tuple(gradient.shape)} with strides "
+            f"{gradient.stride()}: clone it"
+        )
+        raise ValueError(msg)
