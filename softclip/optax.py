@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from softclip._arguments import arguments
@@ -31,24 +32,29 @@ def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
 
     Parameters
     ----------
-    bound : float, array or callable
-        What no element will exceed in size: a number, a scalar array (as `optax.inject_hyperparams` passes it), or a schedule,
-        a function of the number of steps taken so far.
+    bound : float, array_like or callable
+        What no element will exceed in size: a number, an array that broadcasts to the shape of every leaf (a scalar one is
+        what `optax.inject_hyperparams` passes), or a schedule, a function of the number of steps taken so far that gives
+        one of these.
     g : str, callable or Squash
         As in `softclip.soft_clip`. "softsign" gives u / (1 + abs(u) / bound).
 
     Returns
     -------
     optax.GradientTransformation
-        For any pytree; every leaf keeps its dtype and sharding, None leaves are passed over. The state is
-        `SoftClipState` for a schedule, else empty.
+        For any pytree of arrays. Every leaf keeps its shape, dtype and sharding; what is no array of JAX, as one of NumPy,
+        becomes one. Leaves of integers are clipped and then cut to integers, towards 0. None leaves are passed over, and
+        those of the dtype float0, which hold no numbers. The state is `SoftClipState` for a schedule, else empty.
 
     Raises
     ------
     TypeError
-        If `bound` is no number, array or function, or `g` is of a wrong kind.
+        If `bound` is no number, array or function, or `g` is of a wrong kind. When updates come, if a leaf is of booleans or
+        complex numbers, or what a schedule gives is no bound.
     ValueError
-        If `bound` is a number that is not positive and finite, or `g` is none that can clip.
+        If `bound` is a number, a list or an array of NumPy that is not positive and finite, or `g` is none that can clip.
+        When updates come, if the bound does not broadcast to the shape of a leaf, or is not positive and finite once
+        rounded to its dtype. The values of JAX's arrays are not looked at.
 
     Examples
     --------
@@ -61,15 +67,12 @@ def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
     >>> [f"{update:.4f}" for update in updates["w"]]
     ['-0.0010', '0.2500', '-0.5000']
     """
-    if not callable(bound) and not isinstance(bound, jax.Array):
-        bound = as_number("bound", bound)
-        if not 0 < bound < jnp.inf:
-            msg = f"bound must be positive and finite; got {bound!r}"
-            raise ValueError(msg)
+    if not callable(bound):
+        bound = _read(bound)
     arguments("value", "updates", jnp.zeros(()), -1.0, 1.0, g, 1.0)
 
     def clipped(updates: Any, limit: Any) -> Any:
-        return jax.tree.map(lambda u: _soft_clip(u, -limit, limit, g, slope=1.0), updates)
+        return jax.tree_util.tree_map_with_path(lambda path, leaf: _clip(path, leaf, limit, g), updates)
 
     if not callable(bound):
         return optax.stateless(lambda updates, _: clipped(updates, bound))
@@ -80,6 +83,55 @@ def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
 
     def update(updates: Any, state: SoftClipState, params: Any = None) -> tuple[Any, SoftClipState]:
         del params
-        return clipped(updates, bound(state.count)), SoftClipState(optax.safe_increment(state.count))
+        return clipped(updates, _read(bound(state.count))), SoftClipState(optax.safe_increment(state.count))
 
     return optax.GradientTransformation(init, update)
+
+
+def _read(bound: Any) -> Any:
+    """A bound as a float or an array, which is checked as far as its values are on the host."""
+    if isinstance(bound, (list, tuple, np.ndarray)) and not (isinstance(bound, np.ndarray) and bound.ndim == 0):
+        try:
+            bound = np.asarray(bound)
+        except ValueError as error:
+            msg = f"bound must have as many numbers in each row: {error}"
+            raise ValueError(msg) from None
+    elif not isinstance(bound, jax.Array):
+        bound = as_number("bound", bound)
+    if not isinstance(bound, float) and not any(jnp.issubdtype(bound.dtype, k) for k in (jnp.floating, jnp.integer)):
+        msg = f"bound must hold real numbers; got {bound.dtype}"
+        raise TypeError(msg)
+    _check(bound, np.float64, "")
+    return bound
+
+
+def _check(bound: Any, dtype: Any, where: str) -> None:
+    """ValueError if a bound on the host is not positive and finite in the dtype."""
+    if isinstance(bound, jax.Array):
+        return
+    with np.errstate(over="ignore"):
+        rounded = np.asarray(bound).astype(dtype)
+    if not ((rounded > 0) & np.isfinite(rounded)).all():
+        msg = f"bound must be positive and finite{where}; got {bound!r}"
+        raise ValueError(msg)
+
+
+def _clip(path: Any, leaf: Any, bound: Any, g: Any) -> Any:
+    """One leaf of the updates, of the same shape and dtype."""
+    name = f"updates{jax.tree_util.keystr(path)}"
+    if getattr(leaf, "dtype", None) == jax.dtypes.float0:
+        return leaf
+    leaf = leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
+    if not any(jnp.issubdtype(leaf.dtype, kind) for kind in (jnp.floating, jnp.integer)):
+        msg = f"{name} must be of floats or integers; got {leaf.dtype}"
+        raise TypeError(msg)
+    dtype = leaf.dtype if jnp.issubdtype(leaf.dtype, jnp.floating) else jnp.result_type(float)
+    _check(bound, dtype, f" once rounded to {dtype.name}")
+    shape = np.shape(bound)
+    if len(shape) > leaf.ndim or any(
+        n not in (1, m) for n, m in zip(reversed(shape), reversed(leaf.shape), strict=False)
+    ):
+        msg = f"bound must broadcast to the shape of every leaf; {name} is of shape {leaf.shape}, bound of {shape}"
+        raise ValueError(msg)
+    limit = bound if isinstance(bound, float) else jnp.asarray(bound).astype(dtype)  # unsigned ones have no -bound
+    return _soft_clip(leaf, -limit, limit, g, slope=1.0).astype(leaf.dtype)

@@ -139,6 +139,76 @@ class TestInAChain:
         np.testing.assert_allclose([params["w"].item(), params["b"].item()], [3.0, -1.0], rtol=1e-4)
 
 
+class TestShapesAndDtypes:
+    """No leaf of an update changes its shape or its dtype."""
+
+    @pytest.mark.parametrize("shape", [(1,), (), (2, 1), (3,)])
+    @pytest.mark.parametrize("jit", [False, True])
+    @pytest.mark.parametrize("schedule", [False, True])
+    def test_a_bound_that_would_widen_a_leaf_is_refused(self, shape: Any, jit: bool, schedule: bool) -> None:
+        bound = jnp.array([1.0, 2.0])
+        transformation = soft_clip((lambda count: bound) if schedule else bound)
+        updates = {"layer": [jnp.ones(2), jnp.ones(shape)]}
+        update = jax.jit(transformation.update) if jit else transformation.update
+        with pytest.raises(ValueError, match=r"bound must broadcast to the shape of every leaf; .* \(2,\)") as caught:
+            update(updates, transformation.init(updates))
+        assert "['layer'][1]" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "make", [jnp.array, np.array, lambda v: lambda count: jnp.array(v)], ids=["jax", "numpy", "f"]
+    )
+    def test_a_bound_for_each_column(self, make: Any) -> None:
+        updates = jnp.array([[4.0, 4.0], [-4.0, -4.0]])
+        y, _ = apply(soft_clip(make([1.0, 2.0])), updates)
+        np.testing.assert_allclose(y, softsign(updates, np.array([1.0, 2.0])), rtol=1e-6)
+
+    @pytest.mark.parametrize("bound", [2.0, jnp.asarray(2.0), lambda count: 2.0], ids=["number", "array", "schedule"])
+    @pytest.mark.parametrize("dtype", [jnp.int8, jnp.int32, jnp.int64, jnp.uint8])
+    def test_leaves_of_integers_stay_integers(self, bound: Any, dtype: Any) -> None:
+        """v / (1 + v / 2) of 0, 2, 6, 100 is 0, 1, 1.5, 1.96."""
+        y, _ = apply(soft_clip(bound), {"w": jnp.ones(2), "n": jnp.array([0, 2, 6, 100], dtype)})
+        assert y["n"].dtype == dtype
+        assert y["n"].tolist() == [0, 1, 1, 1]
+
+    @pytest.mark.parametrize("bound", [1.0, jnp.asarray(1.0), lambda count: 1.0], ids=["number", "array", "schedule"])
+    @pytest.mark.parametrize("dtype", [jnp.bool_, jnp.complex64])
+    def test_leaves_that_hold_no_real_numbers_are_refused(self, bound: Any, dtype: Any) -> None:
+        transformation = soft_clip(bound)
+        updates = {"w": jnp.ones(2), "n": jnp.ones(2, dtype)}
+        with pytest.raises(TypeError, match=rf"updates\['n'\] must be of floats.*{jnp.dtype(dtype).name}"):
+            transformation.update(updates, transformation.init(updates))
+
+    @pytest.mark.parametrize(
+        "bound", [1.0, jnp.asarray(1.0), lambda count: np.float32(1.0)], ids=["number", "array", "f"]
+    )
+    def test_leaves_without_a_gradient_pass(self, bound: Any) -> None:
+        """float0, which `jax.grad(..., allow_int=True)` has for integers, holds no numbers: there is nothing to clip."""
+        parameters = {"w": jnp.full(2, 4.0), "n": jnp.ones(2, jnp.int32)}
+        updates = jax.grad(lambda p: (2 * p["w"] ** 2).sum() / 4, allow_int=True)(parameters)
+        y, _ = apply(soft_clip(bound), updates)
+        np.testing.assert_allclose(y["w"], [0.8, 0.8], rtol=1e-6)
+        assert y["n"].dtype == jax.dtypes.float0
+
+    def test_a_bound_of_unsigned_integers(self) -> None:
+        y, _ = apply(soft_clip(jnp.array([1, 2], jnp.uint8)), jnp.array([4.0, -4.0]))
+        np.testing.assert_allclose(y, [0.8, -4 / 3], rtol=1e-6)
+
+    def test_a_stack_of_bounds_under_vmap(self) -> None:
+        """Each sees a scalar."""
+        y = jax.vmap(lambda bound, u: apply(soft_clip(bound), u)[0])(jnp.array([1.0, 2.0]), jnp.full((2, 1), 4.0))
+        np.testing.assert_allclose(y, [[0.8], [4 / 3]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bound", [1.0, np.float64(1.0), jnp.asarray(1.0), np.array(1.0), lambda count: 1.0], ids=repr)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_updates_of_numpy_become_arrays_of_jax(bound: Any, dtype: Any) -> None:
+    y, _ = apply(soft_clip(bound), {"w": np.full(3, 4.0, dtype), "s": np.float32(4.0)})
+    assert isinstance(y["w"], jax.Array)
+    assert isinstance(y["s"], jax.Array)
+    assert y["w"].dtype == dtype
+    np.testing.assert_allclose(y["w"], np.full(3, 0.8), rtol=2 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("bound", [0.0, -1.0, float("inf"), float("nan")])
 def test_bounds_that_are_refused(bound: float) -> None:
     with pytest.raises(ValueError, match="bound must be positive and finite"):
@@ -150,3 +220,29 @@ def test_arguments_that_are_refused() -> None:
         soft_clip("1")
     with pytest.raises(ValueError, match="Did you mean 'softsign'"):
         soft_clip(1.0, "softsing")
+    for bound in (np.array([1.0, -1.0]), [1.0, np.nan], np.array(np.inf)):
+        with pytest.raises(ValueError, match="bound must be positive and finite"):
+            soft_clip(bound)
+    for bound in (np.array([True]), ["a"], jnp.array([1j])):
+        with pytest.raises(TypeError, match="bound must hold real numbers"):
+            soft_clip(bound)
+
+
+def test_a_ragged_bound() -> None:
+    with pytest.raises(ValueError, match="bound must have as many numbers in each row"):
+        soft_clip([[1.0], [1.0, 2.0]])
+
+
+def test_a_bound_that_a_dtype_cannot_hold_is_refused_by_its_name() -> None:
+    for bound in (1e6, 1e-9):
+        with pytest.raises(ValueError, match="bound must be positive and finite once rounded to float16; got"):
+            apply(soft_clip(bound), {"w": jnp.ones(2, jnp.float16)})
+        with pytest.raises(ValueError, match="bound must be positive and finite once rounded to float16; got"):
+            apply(soft_clip(lambda count, bound=bound: bound), {"w": jnp.ones(2, jnp.float16)})
+
+
+def test_a_schedule_whose_value_is_no_bound() -> None:
+    with pytest.raises(ValueError, match=r"bound must be positive and finite; got -1\.0"):
+        apply(soft_clip(lambda count: -1.0), jnp.ones(2))
+    with pytest.raises(TypeError, match="bound must be a real number"):
+        apply(soft_clip(lambda count: "1"), jnp.ones(2))
