@@ -72,6 +72,45 @@ class TestBoth:
     def test_the_dtype_of_x_comes_back(self, make: Any, dtype: Any, learnable: bool) -> None:
         assert make(0.0, 6.0, learnable=learnable)(X.astype(dtype)).dtype == dtype
 
+    @pytest.mark.parametrize("bounds", [(0.0, 6.0), PER_CHANNEL, tuple(map(jnp.array, PER_CHANNEL))])
+    @pytest.mark.parametrize("learnable", [False, True])
+    @pytest.mark.parametrize(
+        "x",
+        [
+            np.asarray(X),
+            np.asarray(X, np.float64),
+            np.asarray(X, jnp.bfloat16),
+            np.arange(12).reshape(4, 3),
+            np.float32(1.5),
+            [[0.5, -1.0, 2.0]],
+            [[0, 1, -2]],
+            2,
+        ],
+        ids=lambda x: f"{type(x).__name__}-{np.asarray(x).dtype}",
+    )
+    def test_what_is_no_array_of_jax_becomes_one(self, make: Any, bounds: Any, learnable: bool, x: Any) -> None:
+        """As in `flax.nnx.Linear`, and with the values that soft_clip gives on NumPy."""
+        layer = make(*bounds, "tanh", learnable=learnable)
+        values = np.asarray(x)
+        dtype = values.dtype if values.dtype.kind in "fV" else np.dtype(float)
+        want = soft_clip(values.astype(np.float64), *(np.asarray(b, np.float64).tolist() for b in bounds), "tanh")
+        for y in (layer(x), jax.jit(lambda: layer(x))()):
+            assert isinstance(y, jax.Array)
+            assert y.dtype == dtype
+            np.testing.assert_allclose(np.asarray(y, np.float64), want, rtol=0, atol=16 * float(jnp.finfo(dtype).eps))
+
+    def test_a_masked_array_is_refused(self, make: Any) -> None:
+        """NumPy's would lose its mask; a boolean or complex x has no soft clip."""
+        for x in (np.ma.masked_array([1.0, 2.0], [True, False]), np.array([True]), np.array([1j])):
+            with pytest.raises(TypeError, match="x must"):
+                make()(x)
+
+    @pytest.mark.parametrize("kind", [jnp.array, np.array, list], ids=["jax", "numpy", "list"])
+    @pytest.mark.parametrize("learnable", [False, True])
+    def test_bounds_of_integers(self, make: Any, kind: Any, learnable: bool) -> None:
+        y = make(kind([0, -1, -2]), kind([1, 2, 3]), learnable=learnable)(jnp.array([[np.inf] * 3, [-np.inf] * 3]))
+        np.testing.assert_array_equal(y, [[1, 2, 3], [0, -1, -2]])
+
     def test_one_bound(self, make: Any) -> None:
         for learnable in (False, True):
             y = make(0.0, None, hinge(1.0), learnable=learnable)(X)
@@ -130,6 +169,15 @@ class TestNnx:
         learned = SoftClipping(0.0, PER_CHANNEL[1], slope=1.0, learnable=True)
         assert sorted(nnx.state(learned, nnx.Param)) == ["x_max", "x_min"]
         assert nnx.state(learned, nnx.Param)["x_min"][...].dtype == jnp.float32
+
+    @pytest.mark.parametrize("kind", [jnp.array, np.array, list], ids=["jax", "numpy", "list"])
+    def test_bounds_of_integers_can_be_learned(self, kind: Any) -> None:
+        layer = SoftClipping(kind([-1, -2, -3]), 9, learnable=True)
+        gradients = nnx.grad(lambda layer: layer(X).sum())(layer)
+        assert nnx.state(layer, nnx.Param)["x_min"][...].dtype == jnp.result_type(float)
+        # df/dhi + df/dlo = 1 for every element, as both sum to it: G and 1 - G.
+        whole = float(gradients["x_min"][...].sum()) + float(gradients["x_max"][...])
+        np.testing.assert_allclose(whole, X.size, rtol=1e-5)
 
     @pytest.mark.parametrize("learnable", [False, True])
     @pytest.mark.parametrize("call", [(0.0, 6.0, jnp.tanh), (*PER_CHANNEL, jax.nn.sigmoid), (0.0, 6.0, hinge(0.5))])

@@ -17,11 +17,13 @@ from softclip._named import Named
 def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any], Any]:
     """The bounds and the slope of a layer, lists and NumPy's arrays as JAX's, and g; what `soft_clip` would refuse is.
 
+    Integers are floats then, which can be learned, and which any state can be loaded into.
+
     The values of arrays are read once, here. Of a function that is some library's version of a named one the named one
     is kept: jnp.tanh does not pickle, and a deep copy of jax.nn.sigmoid is another function.
     """
     bounds = {
-        name: jnp.asarray(value) if isinstance(value, (list, tuple, np.ndarray)) else value
+        name: _floats(jnp.asarray(value)) if isinstance(value, (list, tuple, np.ndarray, jax.Array)) else value
         for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
     }
     _, squash, _, _, *checked = arguments(
@@ -31,3 +33,14 @@ def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any]
         low, high, rate = (np.asarray(value) if isinstance(value, jax.Array) else value for value in checked)
         check_host_values(low, high, rate, "")
     return bounds, squash if isinstance(squash, (Named, Hinge)) else g
+
+
+def as_input(x: Any) -> Any:
+    """The input as an array of JAX, as the layers of Flax take it; what `soft_clip` refuses is left for it to refuse."""
+    if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) and not isinstance(x, np.ma.MaskedArray):
+        return jnp.asarray(x)
+    return x
+
+
+def _floats(value: jax.Array) -> jax.Array:
+    return value.astype(float) if jnp.issubdtype(value.dtype, jnp.integer) else value

@@ -11,7 +11,7 @@ import numpy as np
 from flax import linen
 
 from softclip._soft_clip import soft_clip
-from softclip.flax._layer import as_layer
+from softclip.flax._layer import as_input, as_layer
 
 __all__ = ["SoftClipping"]
 
@@ -35,6 +35,10 @@ class SoftClipping(linen.Module):  # type: ignore[misc]
     ------
     TypeError, ValueError
         As `softclip.flax.nnx.SoftClipping` does, when it is made.
+
+    Notes
+    -----
+    The output is an array of JAX, as that of `softclip.flax.nnx.SoftClipping` is.
 
     Examples
     --------
@@ -66,7 +70,7 @@ class SoftClipping(linen.Module):  # type: ignore[misc]
     def __call__(self, x: Any) -> Any:
         """Clip x softly."""
         bounds = {name: self._bound(name) for name in ("x_min", "x_max")}
-        return soft_clip(x, **bounds, g=self.g, slope=self.slope)
+        return soft_clip(as_input(x), **bounds, g=self.g, slope=self.slope)
 
     def _bound(self, name: str) -> Any:
         value = getattr(self, name)

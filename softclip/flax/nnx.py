@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from softclip._soft_clip import soft_clip
-from softclip.flax._layer import as_layer
+from softclip.flax._layer import as_input, as_layer
 
 __all__ = ["Bound", "SoftClipping"]
 
@@ -24,15 +24,16 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
     Parameters
     ----------
     x_min, x_max : float, array_like or None
-        The bounds. Arrays and lists broadcast with the input. One may be None if `g` is a `softclip.hinge`.
+        The bounds. Arrays and lists broadcast with the input; integers in them become floats, of JAX's default dtype. One may
+        be None if `g` is a `softclip.hinge`.
     g : str, callable or Squash
         As in `softclip.soft_clip`: one of `softclip.NAMES`, JAX's own version of one of these, a `softclip.Squash` such as
         ``softclip.hinge(0.1)``, or any increasing function of an array with finite limits.
     slope : float, array_like or None
         None squashes all real numbers; a number makes it a smooth clip with this derivative in the middle of the range.
     learnable : bool
-        True makes both bounds `flax.nnx.Param`, in float32 unless they are arrays of another dtype. They are not kept
-        from crossing each other.
+        True makes both bounds `flax.nnx.Param`, in float32 if they are numbers. They are not kept from crossing
+        each other.
 
     Raises
     ------
@@ -48,7 +49,8 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
 
     Notes
     -----
-    The output has the shape of the input broadcast with the bounds, and the input's dtype. No ``rngs`` are needed.
+    The output is an array of JAX, also where the input is one of NumPy, a list or a number. It has the shape of the input
+    broadcast with the bounds, and the input's dtype; that of integers is JAX's default for floats. No ``rngs`` are needed.
     Numbers are static attributes; arrays are variables of the type `Bound`, or `flax.nnx.Param` if they are learned.
 
     Examples
@@ -81,4 +83,4 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
             jnp.asarray(value[...]) if isinstance(value, nnx.Variable) else value
             for value in (self.x_min, self.x_max, self.slope)
         )
-        return soft_clip(x, x_min, x_max, self.g, slope=slope)
+        return soft_clip(as_input(x), x_min, x_max, self.g, slope=slope)
