@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device
+from sklearn.utils._array_api import _max_precision_float_dtype, check_same_namespace, get_namespace_and_device
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softclip._soft_clip import soft_clip, soft_clip_inverse
+from softclip._squash import as_number
 
 __all__ = ["SoftClipper"]
 
@@ -25,7 +27,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
     Parameters
     ----------
     x_min, x_max : float, array_like of shape (n_features,) or None
-        The bounds. None learns one from the quantiles of each column.
+        The bounds, finite numbers. None learns one from the quantiles of each column.
     g : str, callable or Squash
         As in `softclip.soft_clip`.
     slope : float or None
@@ -45,16 +47,26 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
     Raises
     ------
     TypeError
-        If a parameter or the table is of a wrong kind; sparse tables are refused.
+        If a parameter or the table is of a wrong kind; sparse tables are refused. Parameters are looked at when it is fitted.
     ValueError
-        If the bounds or the percentages are not increasing, or the table is not two-dimensional or has no rows.
+        If the bounds or the percentages are not increasing, a bound is not finite or there are not as many as columns, or
+        the table is not two-dimensional, has no rows, or other columns than the one it was fitted to.
+
+    Warns
+    -----
+    UserWarning
+        Once by `fit` if columns have no finite value, and once by a call of `inverse_transform` if values are outside of the
+        bounds.
 
     Notes
     -----
-    Bounds are learned from finite values alone. NaN stays NaN; infinities go to the bounds. A column whose two quantiles are the same
-    number, as one of mostly zeros, has its least and greatest value for bounds; one that is constant at c the numbers
-    0 and 2 c, or -1 and 1 if c is 0, which leave c unchanged. A column without a finite value has no bounds: they are NaN, so is what comes out of it,
-    and fitting warns of it. `inverse_transform` gives infinities for values on a bound, and NaN for values outside.
+    Bounds are learned from finite values alone, by linear interpolation between two of them, as numpy.percentile does it. NaN
+    stays NaN; infinities go to the bounds. A column whose two quantiles are the same number, as one of mostly zeros, has its
+    least and greatest value for bounds. One that is constant at c has the numbers 0 and 2 c, or -1 and 1 if c is 0, which leave c
+    unchanged; where 2 c is more than the largest number, the two that are as far from c as that number is, and 0 and that
+    number if it is no farther than a thousandth of c. A column without a finite value has no bounds: they are NaN, so is what
+    comes out of it, and fitting warns of it. `inverse_transform` gives infinities for values on a bound, and NaN for values
+    outside, of which it warns.
 
     float32 tables give float32, others float64.
 
@@ -90,14 +102,14 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         """Learn the bounds of each column; y is not looked at."""
         X = self._validate(X, reset=True)
         xp, _, device = get_namespace_and_device(X)
-        low, high = self._quantiles(X)
-        given = [
-            learned
-            if bound is None
-            else xp.zeros_like(learned) + xp.asarray(np.asarray(bound, float).tolist(), dtype=X.dtype, device=device)
-            for bound, learned in ((self.x_min, low), (self.x_max, high))
-        ]
-        self.x_min_, self.x_max_ = given
+        given = [_read(name, getattr(self, name), X) for name in ("x_min", "x_max")]
+        percents = _percentages(self.quantile_range)
+        nothing = xp.zeros(X.shape[1], dtype=X.dtype, device=device)
+        learned = _quantiles(X, percents) if any(bound is None for bound in given) else (nothing, nothing)
+        self.x_min_, self.x_max_ = (
+            quantile if bound is None else nothing + xp.asarray(bound.tolist(), dtype=X.dtype, device=device)
+            for bound, quantile in zip(given, learned, strict=True)
+        )
         unknown = xp.isnan(self.x_min_) | xp.isnan(self.x_max_)
         crossed = ~unknown & ~(self.x_min_ < self.x_max_)
         if bool(xp.any(crossed)):
@@ -146,11 +158,30 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         -------
         array of shape (n_samples, n_features)
             Infinite for values on a bound, NaN outside.
+
+        Warns
+        -----
+        UserWarning
+            If a value is outside of its column's bounds.
         """
         check_is_fitted(self)
+        X = self._validate_inverse(X)
+        x = self._apply(soft_clip_inverse, X)
         xp, *_ = get_namespace_and_device(X)
-        X = check_array(X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, input_name="X")
-        return self._apply(soft_clip_inverse, X)
+        *_, unknown = self._bounds(X)
+        outside = xp.isnan(x) & ~xp.isnan(X) & ~unknown
+        if bool(xp.any(outside)):
+            counts = [int(xp.count_nonzero(outside[:, column])) for column in range(X.shape[1])]
+            columns = [column for column, count in enumerate(counts) if count]
+            values = "1 value" if sum(counts) == 1 else f"{sum(counts)} values"
+            verb = "is" if sum(counts) == 1 else "are"
+            warnings.warn(
+                f"{values} in column{'s' if len(columns) > 1 else ''} {columns} {verb} outside of the bounds, where the "
+                "soft clip has no inverse: NaN",
+                UserWarning,
+                stacklevel=2,
+            )
+        return x
 
     def _apply(self, f: Any, X: Any) -> Any:
         check_same_namespace(X, self, attribute="x_min_", method="transform")
@@ -170,41 +201,19 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         xp, *_ = get_namespace_and_device(X)
         return validate_data(self, X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, reset=reset)
 
-    def _quantiles(self, X: Any) -> tuple[Any, Any]:
-        """The two quantiles of the finite values of each column, or what stands in for them (Notes)."""
-        first, last = self.quantile_range
-        if not 0 <= first < last <= 100:
-            msg = f"quantile_range must be two percentages in increasing order; got {self.quantile_range!r}"
+    def _validate_inverse(self, X: Any) -> Any:
+        """A table as `transform` takes it, or as it gives it: without names where it was fitted with them."""
+        if hasattr(X, "columns") or hasattr(X, "__dataframe__"):
+            return self._validate(X, reset=False)
+        xp, *_ = get_namespace_and_device(X)
+        X = check_array(X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, input_name="X")
+        if X.shape[1] != self.n_features_in_:
+            msg = (
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input"
+            )
             raise ValueError(msg)
-        xp, _, device = get_namespace_and_device(X)
-        finite = xp.isfinite(X)
-        ordered = xp.sort(xp.where(finite, X, xp.asarray(xp.inf, dtype=X.dtype, device=device)), axis=0)
-        ordered = xp.where(
-            xp.isfinite(ordered), ordered, xp.zeros_like(ordered)
-        )  # what follows would warn of inf times 0
-        columns = xp.arange(X.shape[1], device=device)
-        last_row = xp.sum(xp.astype(finite, xp.int64), axis=0) - 1
-        rows = xp.maximum(last_row, xp.zeros_like(last_row))
-
-        def at(percent: float) -> Any:
-            """By linear interpolation, as numpy.percentile does it."""
-            position = xp.astype(rows, X.dtype) * (percent / 100)
-            below = xp.astype(xp.floor(position), xp.int64)
-            above = xp.minimum(below + 1, rows)
-            share = position - xp.astype(below, X.dtype)
-            start, end = (ordered[row, columns] for row in (below, above))
-            return start * (1 - share) + end * share
-
-        low, high = at(first), at(last)
-        least, greatest = ordered[xp.zeros_like(rows), columns], ordered[rows, columns]
-        tied = ~(low < high)
-        low, high = xp.where(tied, least, low), xp.where(tied, greatest, high)
-        constant = ~(low < high)
-        size = xp.where(low == 0, xp.ones_like(low), xp.abs(low))
-        low, high = xp.where(constant, low - size, low), xp.where(constant, high + size, high)
-        nothing = last_row < 0
-        nan = xp.asarray(xp.nan, dtype=X.dtype, device=device)
-        return xp.where(nothing, nan, low), xp.where(nothing, nan, high)
+        return X
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -212,3 +221,113 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
         return tags
+
+
+def _read(name: str, value: Any, X: Any) -> np.ndarray[Any, Any] | None:
+    """A bound that is given, as one number or one for each column of X."""
+    if value is None:
+        return None
+    columns = X.shape[1]
+    kinds = f"{name} must be None, a number, or one number for each of the {columns} columns"
+    try:
+        array = np.asarray(value.tolist() if hasattr(value, "tolist") else value)  # from any device
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            array = array.astype(float)
+    except ValueError as error:
+        msg = f"{kinds}; {error}"
+        raise ValueError(msg) from None
+    except OverflowError:  # an integer past the largest float
+        array = np.asarray(np.inf)
+    if array.dtype.kind not in "iuf":
+        msg = f"{name} must hold real numbers; got {value!r}"
+        raise TypeError(msg)
+    if array.shape not in ((), (columns,)):
+        msg = f"{kinds}; got {value!r} of shape {array.shape}"
+        raise ValueError(msg)
+    xp, *_ = get_namespace_and_device(X)
+    single = xp.finfo(X.dtype).bits == 32
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float32 if single else np.float64)
+    if not np.isfinite(rounded).all():
+        msg = f"{name} must be finite{' in float32' if single and np.isfinite(array).all() else ''}; got {value!r}"
+        raise ValueError(msg)
+    return rounded
+
+
+def _percentages(quantile_range: Any) -> tuple[float, float]:
+    try:
+        first, last = (as_number("quantile_range", percent) for percent in quantile_range)
+    except (TypeError, ValueError) as error:
+        msg = f"quantile_range must be two percentages in increasing order; got {quantile_range!r}"
+        raise type(error)(msg) from None
+    if not 0 <= first < last <= 100:
+        msg = f"quantile_range must be two percentages in increasing order; got {quantile_range!r}"
+        raise ValueError(msg)
+    return first, last
+
+
+def _quantiles(X: Any, percents: tuple[float, float]) -> tuple[Any, Any]:
+    """The two quantiles of the finite values of each column, or what stands in for them (Notes)."""
+    xp, _, device = get_namespace_and_device(X)
+    finite = xp.isfinite(X)
+    last_row = xp.count_nonzero(finite, axis=0) - 1
+    rows = xp.maximum(last_row, xp.zeros_like(last_row))
+    wide = _max_precision_float_dtype(xp, device)
+    ranks, shares = [xp.zeros_like(rows), rows], []
+    for percent in percents:
+        position = xp.astype(rows, wide) * (percent / 100)
+        below = xp.minimum(xp.astype(xp.floor(position), rows.dtype), rows)
+        ranks += [below, xp.minimum(below + 1, rows)]
+        shares.append(xp.astype(position - xp.astype(below, wide), X.dtype))
+    pick = _pick_from_numpy if isinstance(X, np.ndarray) else _pick
+    least, greatest, low_start, low_end, high_start, high_end = pick(X, finite, ranks)
+    low = _between(xp, low_start, low_end, shares[0])
+    high = _between(xp, high_start, high_end, shares[1])
+    tied = ~(low < high)
+    low, high = xp.where(tied, least, low), xp.where(tied, greatest, high)
+    around_low, around_high = _around(xp, low)
+    constant = ~(low < high)
+    low, high = xp.where(constant, around_low, low), xp.where(constant, around_high, high)
+    nothing = last_row < 0
+    nan = xp.asarray(xp.nan, dtype=X.dtype, device=device)
+    return xp.where(nothing, nan, low), xp.where(nothing, nan, high)
+
+
+def _pick(X: Any, finite: Any, ranks: list[Any]) -> list[Any]:
+    """The finite values of each column that have these ranks, each an array of one for each column; 0 where there is none."""
+    xp, _, device = get_namespace_and_device(X)
+    infinity = xp.asarray(xp.inf, dtype=X.dtype, device=device)
+    ordered = xp.sort(xp.where(finite, X, infinity), axis=0, stable=False)
+    ordered = xp.where(xp.isfinite(ordered), ordered, xp.zeros_like(ordered))
+    columns = xp.arange(X.shape[1], device=device)
+    return [ordered[rank, columns] for rank in ranks]
+
+
+def _pick_from_numpy(X: Any, finite: Any, ranks: list[Any]) -> Any:
+    """The same without sorting, which takes three times as long."""
+    picked = np.zeros((len(ranks), X.shape[1]), X.dtype)
+    wanted = np.stack(ranks)
+    whole = finite.all(axis=0)
+    for column in range(X.shape[1]):
+        values = X[:, column].copy() if whole[column] else X[finite[:, column], column]
+        if values.size:
+            values.partition(np.unique(wanted[:, column]))
+            picked[:, column] = values[wanted[:, column]]
+    return picked
+
+
+def _between(xp: Any, start: Any, end: Any, share: Any) -> Any:
+    """What lies at this share of the way: exactly the number if both are it, never past one, and no overflow on the way."""
+    half = end / 2 - start / 2
+    return xp.minimum(xp.maximum(start + half * share + half * share, start), end)
+
+
+def _around(xp: Any, c: Any) -> tuple[Any, Any]:
+    """Bounds that have the numbers c in their middle, as far as the format goes."""
+    size = xp.abs(c)
+    greatest = xp.zeros_like(c) + float(xp.finfo(c.dtype).max)
+    reach = xp.where(c == 0, xp.ones_like(c), xp.minimum(size, greatest - size))
+    low, high = c - reach, c + reach
+    narrow = reach < size / 1024
+    low = xp.where(narrow, xp.where(c > 0, xp.zeros_like(c), -greatest), low)
+    return low, xp.where(narrow, xp.where(c > 0, greatest, xp.zeros_like(c)), high)

@@ -6,6 +6,8 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,9 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn", minversion="1.9", reason="the transformer is scikit-learn's")
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
@@ -87,8 +89,31 @@ class TestLearned:
     def test_and_back(self, table: np.ndarray) -> None:
         clipper = SoftClipper().fit(table)
         np.testing.assert_allclose(clipper.inverse_transform(clipper.transform(table)), table, rtol=1e-6)
-        outside = clipper.inverse_transform(clipper.x_max_[None] * 2 + 1e3)
-        assert np.isnan(outside).all()
+
+    def test_what_is_outside_becomes_nan_with_one_warning(self, table: np.ndarray) -> None:
+        clipper = SoftClipper().fit(table)
+        y = clipper.transform(table)
+        y[0, 0], y[1, 2], y[2, 2] = 1e9, -1e9, np.inf
+        with pytest.warns(UserWarning, match=r"3 values in columns \[0, 2\] are outside of the bounds") as caught:
+            x = clipper.inverse_transform(y)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        assert np.argwhere(np.isnan(x)).tolist() == [[0, 0], [1, 2], [2, 2], [3, 0]]  # the last was NaN before
+
+    def test_predictions_outside_warn(self) -> None:
+        X = np.linspace(0.0, 1.0, 50)[:, None]
+        model = TransformedTargetRegressor(LinearRegression(), transformer=SoftClipper())
+        model.fit(X, 10 * X[:, 0])
+        assert np.isfinite(model.predict(X[5:-5])).all()
+        with pytest.warns(UserWarning, match=r"1 value in column \[0\] is outside of the bounds"):
+            assert np.isnan(model.predict([[100.0]])).all()
+
+    def test_nan_and_columns_without_bounds_do_not_warn(self) -> None:
+        with pytest.warns(UserWarning, match="no finite value"):
+            clipper = SoftClipper().fit([[1.0, np.nan], [2.0, np.nan]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            np.testing.assert_allclose(clipper.inverse_transform([[1.5, 7.0], [np.nan, np.nan]])[:, 1], np.nan)
 
     def test_only_what_fit_has_seen(self, table: np.ndarray) -> None:
         clipper = SoftClipper().fit(table[:100])
@@ -99,6 +124,67 @@ class TestLearned:
             clipper = SoftClipper().fit(np.full((9, 1), c))
             np.testing.assert_allclose([clipper.x_min_[0], clipper.x_max_[0]], bounds)
             np.testing.assert_allclose(clipper.transform([[c]]), [[c]], rtol=1e-15)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("n", [1, 2, 5, 65, 1000])
+    def test_a_constant_column_of_any_number_and_length(self, n: int, dtype: Any) -> None:
+        """c comes back as it was, between 0 and 2 c, or as far as the format goes."""
+        greatest, tiny = np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for c in np.array([0.01, 0.1, 1 / 3, 1e30, 7.7, 1e-30, greatest / 2, greatest / 1.8, tiny], dtype):
+                for sign in (1, -1):
+                    X = np.full((n, 1), sign * c)
+                    clipper = SoftClipper().fit(X)
+                    low, high = float(clipper.x_min_[0]), float(clipper.x_max_[0])
+                    reach = min(float(c), float(greatest) - float(c))
+                    np.testing.assert_allclose([low, high], [sign * c - reach, sign * c + reach], np.finfo(dtype).eps)
+                    np.testing.assert_array_equal(clipper.transform(X), X)
+            for c in (greatest, -greatest, greatest * (1 - 2 * np.finfo(dtype).eps)):
+                clipper = SoftClipper().fit(np.full((n, 1), c))
+                assert sorted(map(abs, (clipper.x_min_[0], clipper.x_max_[0]))) == [0.0, greatest]
+                assert abs(clipper.transform([[c]])[0, 0]) > 0.8 * greatest
+
+    @pytest.mark.parametrize("c", [0.01, -0.1, 1 / 3, 1e-300])
+    @pytest.mark.parametrize("n", [65, 640, 997])
+    def test_a_mostly_constant_column_has_its_ends_for_bounds(self, c: float, n: int) -> None:
+        X = np.full((n, 1), c)
+        X[0], X[1] = -1000.0, 1000.0
+        clipper = SoftClipper(quantile_range=(5.1, 94.9)).fit(X)
+        assert (clipper.x_min_[0], clipper.x_max_[0]) == (-1000.0, 1000.0)
+
+    def test_columns_as_wide_as_the_format(self) -> None:
+        """Of the quantiles by exact fractions, without a warning."""
+        column = [-1.7e308, -1.0e308, 1.6e308, 1.7e308]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for range_ in ((5.0, 95.0), (0, 100), (40.0, 60.0), (50.0, 99.0)):
+                clipper = SoftClipper(quantile_range=range_).fit(np.array(column)[:, None])
+                for percent, found in zip(range_, (clipper.x_min_[0], clipper.x_max_[0]), strict=True):
+                    position = Fraction(percent) * 3 / 100
+                    below = int(position)
+                    start, end = Fraction(column[below]), Fraction(column[min(below + 1, 3)])
+                    want = start + (position - below) * (end - start)
+                    assert abs(Fraction(found) - want) <= 4 * 2.0**-52 * 1.7e308
+                y = clipper.transform(np.array([column, [0.0] * 4]).reshape(-1, 1))
+                assert ((clipper.x_min_ <= y) & (y <= clipper.x_max_)).all()
+
+    def test_bounds_rise_with_the_percentage_and_stay_between_neighbours(self) -> None:
+        rng = np.random.default_rng(0)
+        X = np.sort(np.concatenate([rng.normal(size=20), [0.1, np.nextafter(0.1, 1.0), 1e300, -1e300]]))[:, None]
+        percents = np.linspace(0.0, 100.0, 1001)
+        lows = np.array([SoftClipper(quantile_range=(p, 100)).fit(X).x_min_[0] for p in percents[:-1]])
+        assert (np.diff(lows) >= 0).all()
+        below = np.floor(percents[:-1] / 100 * (len(X) - 1)).astype(int)
+        assert (X[below, 0] <= lows).all()
+        assert (lows <= X[below + 1, 0]).all()
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_fitting_leaves_the_table_as_it_was(self, table: np.ndarray, order: Any) -> None:
+        table = np.array(table, order=order)
+        kept = table.copy()
+        SoftClipper().fit(table)
+        np.testing.assert_array_equal(table, kept)
 
     def test_a_column_of_mostly_zeros_is_not_destroyed(self) -> None:
         X = np.zeros((100, 1))
@@ -147,12 +233,41 @@ class TestGiven:
             ({"quantile_range": (0.05, 950)}, ValueError, "percentages"),
             ({"g": "sigmiod"}, ValueError, "Did you mean 'sigmoid'"),
             ({"slope": -1.0}, ValueError, "slope must be positive"),
-            ({"x_min": [0.0, 1.0]}, ValueError, "broadcast"),
+            ({"x_min": [0.0, 1.0]}, ValueError, r"x_min must be .* each of the 3 columns; got .* shape \(2,\)"),
+            ({"x_max": [9.0]}, ValueError, r"x_max must be .* each of the 3 columns; got .* shape \(1,\)"),
+            ({"x_min": np.zeros((1, 3))}, ValueError, r"x_min must be .* shape \(1, 3\)"),
+            ({"x_min": np.nan}, ValueError, "x_min must be finite; got nan"),
+            ({"x_max": np.nan}, ValueError, "x_max must be finite; got nan"),
+            ({"x_min": -np.inf}, ValueError, "x_min must be finite; got -inf"),
+            ({"x_min": [0.0, np.nan, 0.0]}, ValueError, r"x_min must be finite; got \[0.0, nan, 0.0\]"),
+            ({"x_max": np.array([1.0, np.inf, 9.0])}, ValueError, "x_max must be finite"),
+            ({"x_min": "0"}, TypeError, "x_min must hold real numbers; got '0'"),
+            ({"x_max": ["a", "b", "c"]}, TypeError, "x_max must hold real numbers"),
+            ({"x_max": True}, TypeError, "x_max must hold real numbers"),
+            ({"x_max": 1j}, TypeError, "x_max must hold real numbers"),
+            ({"x_max": [1.0, None, 2.0]}, TypeError, "x_max must hold real numbers"),
+            ({"x_max": {}}, TypeError, "x_max must hold real numbers"),
+            ({"x_max": [[1.0], [1.0, 2.0]]}, ValueError, "x_max must be"),
+            ({"quantile_range": 5.0}, TypeError, "quantile_range must be two percentages"),
+            ({"quantile_range": ("5", "95")}, TypeError, "quantile_range must be two percentages"),
+            ({"quantile_range": (5, 50, 95)}, ValueError, "quantile_range must be two percentages"),
+            ({"quantile_range": (np.nan, 95)}, ValueError, "quantile_range must be two percentages"),
         ],
     )
     def test_what_is_refused(self, table: np.ndarray, parameters: Any, error: type[Exception], words: str) -> None:
         with pytest.raises(error, match=words):
             SoftClipper(**parameters).fit(table)
+
+    def test_bounds_that_the_dtype_of_the_table_cannot_hold(self, table: np.ndarray) -> None:
+        with pytest.raises(ValueError, match=r"x_max must be finite in float32; got 1e\+300"):
+            SoftClipper(x_max=1e300).fit(table.astype(np.float32))
+        SoftClipper(x_max=1e300).fit(table)
+
+    @pytest.mark.parametrize("make", [tuple, np.float32, lambda v: np.array(v, int)], ids=["tuple", "float32", "int"])
+    def test_bounds_of_many_kinds(self, table: np.ndarray, make: Any) -> None:
+        clipper = SoftClipper(make([-1, -2, -3]), Fraction(7, 2)).fit(table)
+        assert clipper.x_min_.tolist() == [-1.0, -2.0, -3.0]
+        assert clipper.x_max_.tolist() == [3.5] * 3
 
     def test_sparse_tables_are_refused(self) -> None:
         import scipy.sparse
@@ -182,13 +297,37 @@ class TestTables:
         assert list(y.columns) == ["a", "b", "c"] == list(clipper.get_feature_names_out())
         np.testing.assert_array_equal(y.to_numpy(), SoftClipper().fit_transform(table))
 
+    @pytest.mark.parametrize("columns", [1, 2, 4])
+    def test_the_inverse_of_too_few_or_too_many_columns(self, table: np.ndarray, columns: int) -> None:
+        clipper = SoftClipper().fit(table)
+        for method in (clipper.transform, clipper.inverse_transform):
+            with pytest.raises(ValueError, match=rf"X has {columns} features, but SoftClipper is expecting 3 features"):
+                method(np.zeros((2, columns)))
+
+    @pytest.mark.parametrize("library", ["pandas", "polars"])
+    def test_the_inverse_looks_at_names(self, table: np.ndarray, library: str) -> None:
+        frames = pytest.importorskip(library, reason="of the tests' group for scikit-learn")
+        frame = frames.DataFrame({name: table[:, i] for i, name in enumerate("abc")})
+        clipper = SoftClipper().set_output(transform=library).fit(frame)
+        y = clipper.transform(frame)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            want = clipper.inverse_transform(y)
+            # What `transform` gives by default has no names: it can be taken back too.
+            np.testing.assert_array_equal(clipper.inverse_transform(y.to_numpy()), want)
+        np.testing.assert_allclose(want, table, rtol=1e-6)
+        with pytest.raises(ValueError, match="feature names should match"):
+            clipper.inverse_transform(y[["c", "b", "a"]])
+        with pytest.raises(ValueError, match="feature names"):
+            clipper.inverse_transform(y[["a", "b"]])
+
     def test_torch_stays_torch(self) -> None:
         pytest.importorskip("torch", reason="the array library that is dispatched to")
         printed = in_its_own_process(
             "import numpy as np, sklearn, torch\n"
             "from softclip.sklearn import SoftClipper\n"
             "X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)\n"
-            "X[3, 0], X[4, 1] = np.nan, np.inf\n"
+            "X[3, 0], X[4, 1], X[:, 2] = np.nan, np.inf, 0.01\n"
             "want = SoftClipper().fit(X).transform(X)\n"
             "with sklearn.config_context(array_api_dispatch=True):\n"
             "    clipper = SoftClipper().fit(torch.from_numpy(X))\n"
