@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,27 @@ PER_CHANNEL = ([0.0, -1.0, -2.0], [1.0, 2.0, 3.0])
 
 def test_the_one_at_the_top_is_that_of_nnx() -> None:
     assert softclip.flax.SoftClipping is SoftClipping
+
+
+def loaded_after(statement: str) -> set[str]:
+    """What a fresh interpreter has loaded after the statement."""
+    script = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def test_the_layers_of_linen_do_not_load_nnx() -> None:
+    """It takes longer to import than all of the package; flax itself loads it on first use."""
+    assert "flax.nnx" not in loaded_after("import softclip.flax.linen; softclip.flax.linen.SoftClipping")
+    assert "flax.nnx" in loaded_after("import softclip.flax; softclip.flax.SoftClipping")
+
+
+def test_the_modules_of_both_are_found_at_the_top() -> None:
+    assert softclip.flax.nnx.SoftClipping is SoftClipping
+    assert softclip.flax.linen.SoftClipping is LinenClipping
+    assert "SoftClipping" in dir(softclip.flax)
+    with pytest.raises(AttributeError, match=r"module 'softclip\.flax' has no attribute 'SoftClip'"):
+        softclip.flax.SoftClip  # noqa: B018
 
 
 def of_nnx(*call: Any, **options: Any) -> Any:
