@@ -51,6 +51,7 @@ def test_the_layers_of_linen_do_not_load_nnx() -> None:
 def test_the_modules_of_both_are_found_at_the_top() -> None:
     assert softclip.flax.nnx.SoftClipping is SoftClipping
     assert softclip.flax.linen.SoftClipping is LinenClipping
+    assert softclip.flax.__getattr__("nnx") is softclip.flax.nnx  # before anything has imported it
     assert "SoftClipping" in dir(softclip.flax)
     with pytest.raises(AttributeError, match=r"module 'softclip\.flax' has no attribute 'SoftClip'"):
         softclip.flax.SoftClip  # noqa: B018

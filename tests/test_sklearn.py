@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from softclip import NAMES, hinge
-from softclip.sklearn import SoftClipper
+from softclip.sklearn import SoftClipper, _pick, _pick_from_numpy
 
 pytestmark = pytest.mark.needs("numpy")
 
@@ -203,6 +203,16 @@ class TestLearned:
         np.testing.assert_allclose(SoftClipper().fit_transform([[3.0, -4.0]]), [[3.0, -4.0]])
 
 
+def test_picking_from_numpy_is_picking_from_any_library(table: np.ndarray) -> None:
+    """By a partition and by a sort: the finite values with these ranks, 0 in a column that has none."""
+    table = np.column_stack([table, np.full(len(table), np.nan)])
+    finite = np.isfinite(table)
+    ranks = [np.array([0, 7, rank, 0]) for rank in (0, 1, 150, 198)]
+    want = [[sorted(table[finite[:, j], j])[rank[j]] for j in range(3)] + [0.0] for rank in ranks]
+    for pick in (_pick, _pick_from_numpy):
+        np.testing.assert_array_equal(np.stack(list(pick(table, finite, ranks))), want)
+
+
 class TestGiven:
     @pytest.mark.parametrize("g", [*NAMES, hinge(0.2)], ids=str)
     @pytest.mark.parametrize("slope", [None, 1.0])
@@ -241,6 +251,7 @@ class TestGiven:
             ({"x_min": -np.inf}, ValueError, "x_min must be finite; got -inf"),
             ({"x_min": [0.0, np.nan, 0.0]}, ValueError, r"x_min must be finite; got \[0.0, nan, 0.0\]"),
             ({"x_max": np.array([1.0, np.inf, 9.0])}, ValueError, "x_max must be finite"),
+            ({"x_max": 10**400}, ValueError, "x_max must be finite; got 1000"),
             ({"x_min": "0"}, TypeError, "x_min must hold real numbers; got '0'"),
             ({"x_max": ["a", "b", "c"]}, TypeError, "x_max must hold real numbers"),
             ({"x_max": True}, TypeError, "x_max must hold real numbers"),
