@@ -33,28 +33,29 @@ def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
     Parameters
     ----------
     bound : float, array_like or callable
-        What no element will exceed in size: a number, an array that broadcasts to the shape of every leaf (a scalar one is
-        what `optax.inject_hyperparams` passes), or a schedule, a function of the number of steps taken so far that gives
-        one of these.
+        What no element will exceed in size: a number, an array that broadcasts to the shape of every leaf (a scalar
+        one is what `optax.inject_hyperparams` passes), or a schedule, a function of the number of steps taken so far
+        that gives one of these.
     g : str, callable or Squash
         As in `softclip.soft_clip`. "softsign" gives u / (1 + abs(u) / bound).
 
     Returns
     -------
     optax.GradientTransformation
-        For any pytree of arrays. Every leaf keeps its shape, dtype and sharding; what is no array of JAX, as one of NumPy,
-        becomes one. Leaves of integers are clipped and then cut to integers, towards 0. None leaves are passed over, and
-        those of the dtype float0, which hold no numbers. The state is `SoftClipState` for a schedule, else empty.
+        For any pytree of arrays. Every leaf keeps its shape, dtype and sharding; what is no array of JAX, as one of
+        NumPy, becomes one. Leaves of integers are clipped and then cut to integers, towards 0. None leaves are passed
+        over, and those of the dtype float0, which hold no numbers. The state is `SoftClipState` for a schedule, else
+        empty.
 
     Raises
     ------
     TypeError
-        If `bound` is no number, array or function, or `g` is of a wrong kind. When updates come, if a leaf is of booleans or
-        complex numbers, or what a schedule gives is no bound.
+        If `bound` is no number, array or function, or `g` is of a wrong kind. When updates come, if a leaf is of
+        booleans or complex numbers, or what a schedule gives is no bound.
     ValueError
-        If `bound` is a number, a list or an array of NumPy that is not positive and finite, or `g` is none that can clip.
-        When updates come, if the bound does not broadcast to the shape of a leaf, or is not positive and finite once
-        rounded to its dtype. The values of JAX's arrays are not looked at.
+        If `bound` is a number, a list or an array of NumPy that is not positive and finite, or `g` is none that can
+        clip. When updates come, if the bound does not broadcast to the shape of a leaf, or is not positive and finite
+        once rounded to its dtype. The values of JAX's arrays are not looked at.
 
     Examples
     --------

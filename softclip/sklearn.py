@@ -47,26 +47,27 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
     Raises
     ------
     TypeError
-        If a parameter or the table is of a wrong kind; sparse tables are refused. Parameters are looked at when it is fitted.
+        If a parameter or the table is of a wrong kind; sparse tables are refused. Parameters are looked at when it is
+        fitted.
     ValueError
-        If the bounds or the percentages are not increasing, a bound is not finite or there are not as many as columns, or
-        the table is not two-dimensional, has no rows, or other columns than the one it was fitted to.
+        If the bounds or the percentages are not increasing, a bound is not finite or there are not as many as
+        columns, or the table is not two-dimensional, has no rows, or other columns than the one it was fitted to.
 
     Warns
     -----
     UserWarning
-        Once by `fit` if columns have no finite value, and once by a call of `inverse_transform` if values are outside of the
-        bounds.
+        Once by `fit` if columns have no finite value, and once by a call of `inverse_transform` if values are outside
+        of the bounds.
 
     Notes
     -----
-    Bounds are learned from finite values alone, by linear interpolation between two of them, as numpy.percentile does it. NaN
-    stays NaN; infinities go to the bounds. A column whose two quantiles are the same number, as one of mostly zeros, has its
-    least and greatest value for bounds. One that is constant at c has the numbers 0 and 2 c, or -1 and 1 if c is 0, which leave c
-    unchanged; where 2 c is more than the largest number, the two that are as far from c as that number is, and 0 and that
-    number if it is no farther than a thousandth of c. A column without a finite value has no bounds: they are NaN, so is what
-    comes out of it, and fitting warns of it. `inverse_transform` gives infinities for values on a bound, and NaN for values
-    outside, of which it warns.
+    Bounds are learned from finite values alone, by linear interpolation between two of them, as numpy.percentile does
+    it. NaN stays NaN; infinities go to the bounds. A column whose two quantiles are the same number, as one of mostly
+    zeros, has its least and greatest value for bounds. One that is constant at c has the numbers 0 and 2 c, or -1 and
+    1 if c is 0, which leave c unchanged; where 2 c is more than the largest number, the two that are as far from c as
+    that number is, and 0 and that number if it is no farther than a thousandth of c. A column without a finite value
+    has no bounds: they are NaN, so is what comes out of it, and fitting warns of it. `inverse_transform` gives
+    infinities for values on a bound, and NaN for values outside, of which it warns.
 
     float32 tables give float32, others float64.
 
@@ -294,7 +295,7 @@ def _quantiles(X: Any, percents: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def _pick(X: Any, finite: Any, ranks: list[Any]) -> list[Any]:
-    """The finite values of each column that have these ranks, each an array of one for each column; 0 where there is none."""
+    """The finite values of each column that have these ranks: one array for each rank; 0 where there is none."""
     xp, _, device = get_namespace_and_device(X)
     infinity = xp.asarray(xp.inf, dtype=X.dtype, device=device)
     ordered = xp.sort(xp.where(finite, X, infinity), axis=0, stable=False)
@@ -317,7 +318,7 @@ def _pick_from_numpy(X: Any, finite: Any, ranks: list[Any]) -> Any:
 
 
 def _between(xp: Any, start: Any, end: Any, share: Any) -> Any:
-    """What lies at this share of the way: exactly the number if both are it, never past one, and no overflow on the way."""
+    """What lies at this share of the way: exactly start if end is the same, never past either, without overflow."""
     half = end / 2 - start / 2
     return xp.minimum(xp.maximum(start + half * share + half * share, start), end)
 

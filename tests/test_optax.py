@@ -182,7 +182,7 @@ class TestShapesAndDtypes:
         "bound", [1.0, jnp.asarray(1.0), lambda count: np.float32(1.0)], ids=["number", "array", "f"]
     )
     def test_leaves_without_a_gradient_pass(self, bound: Any) -> None:
-        """float0, which `jax.grad(..., allow_int=True)` has for integers, holds no numbers: there is nothing to clip."""
+        """`jax.grad(..., allow_int=True)` gives float0 for integers, which holds no numbers to clip."""
         parameters = {"w": jnp.full(2, 4.0), "n": jnp.ones(2, jnp.int32)}
         updates = jax.grad(lambda p: (2 * p["w"] ** 2).sum() / 4, allow_int=True)(parameters)
         y, _ = apply(soft_clip(bound), updates)

@@ -1,4 +1,4 @@
-"""Soft clipping as Flax layers: `SoftClipping` here is that of `softclip.flax.nnx`; `softclip.flax.linen` has the other."""
+"""Soft clipping as Flax layers: `SoftClipping` here is that of `softclip.flax.nnx`; `linen` has the other."""
 
 from __future__ import annotations
 

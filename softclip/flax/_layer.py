@@ -36,7 +36,7 @@ def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any]
 
 
 def as_input(x: Any) -> Any:
-    """The input as an array of JAX, as the layers of Flax take it; what `soft_clip` refuses is left for it to refuse."""
+    """The input as an array of JAX, as Flax's layers take it; what `soft_clip` refuses is left for it to refuse."""
     if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) and not isinstance(x, np.ma.MaskedArray):
         return jnp.asarray(x)
     return x

@@ -24,11 +24,11 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
     Parameters
     ----------
     x_min, x_max : float, array_like or None
-        The bounds. Arrays and lists broadcast with the input; integers in them become floats, of JAX's default dtype. One may
-        be None if `g` is a `softclip.hinge`.
+        The bounds. Arrays and lists broadcast with the input; integers in them become floats, of JAX's default dtype.
+        One may be None if `g` is a `softclip.hinge`.
     g : str, callable or Squash
-        As in `softclip.soft_clip`: one of `softclip.NAMES`, JAX's own version of one of these, a `softclip.Squash` such as
-        ``softclip.hinge(0.1)``, or any increasing function of an array with finite limits.
+        As in `softclip.soft_clip`: one of `softclip.NAMES`, JAX's own version of one of these, a `softclip.Squash`
+        such as ``softclip.hinge(0.1)``, or any increasing function of an array with finite limits.
     slope : float, array_like or None
         None squashes all real numbers; a number makes it a smooth clip with this derivative in the middle of the range.
     learnable : bool
@@ -49,9 +49,10 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
 
     Notes
     -----
-    The output is an array of JAX, also where the input is one of NumPy, a list or a number. It has the shape of the input
-    broadcast with the bounds, and the input's dtype; that of integers is JAX's default for floats. No ``rngs`` are needed.
-    Numbers are static attributes; arrays are variables of the type `Bound`, or `flax.nnx.Param` if they are learned.
+    The output is an array of JAX, also where the input is one of NumPy, a list or a number. It has the shape of the
+    input broadcast with the bounds, and the input's dtype; that of integers is JAX's default for floats. No ``rngs``
+    are needed. Numbers are static attributes; arrays are variables of the type `Bound`, or `flax.nnx.Param` if they
+    are learned.
 
     Examples
     --------

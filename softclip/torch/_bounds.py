@@ -18,7 +18,7 @@ HOST = (list, tuple, np.ndarray)
 
 
 def check(x_min: Bound, x_max: Bound, g: G, slope: Bound) -> Squash:
-    """Refuse at once what `soft_clip` refuses when called, and tensors whose values do, which it never reads; g as a Squash."""
+    """Return g as a Squash; refuse what `soft_clip` refuses when called, and wrong values, which it never reads."""
     x = torch.zeros((), dtype=torch.float64, device="cpu")
     given = (x_min, x_max, slope)
     hidden = [isinstance(value, torch.Tensor) and not _readable(value) for value in given]
@@ -34,7 +34,7 @@ def check(x_min: Bound, x_max: Bound, g: G, slope: Bound) -> Squash:
 
 
 def as_buffer(name: str, value: Bound) -> Bound:
-    """A list or an array as a tensor of its own, and a tensor of integers as one of floats, which any state can be loaded into."""
+    """A list or an array as a new tensor, and integers as floats, which any state can be loaded into."""
     if isinstance(value, HOST):
         array = _array(name, value)
         value = torch.tensor(array if isinstance(value, np.ndarray) else value)

@@ -22,10 +22,11 @@ def soft_clip_grad_value_(
     g: G = "softsign",
     foreach: bool | None = None,
 ) -> None:
-    """Clip the gradients of parameters softly at a value, in place: `torch.nn.utils.clip_grad_value_` without its corners.
+    """Clip gradients softly at a value, in place: `torch.nn.utils.clip_grad_value_` without its corners.
 
-    Every element becomes ``soft_clip(element, -clip_value, clip_value, g, slope=1)``. Small ones pass, large ones approach
-    +-clip_value, and their order is kept. With automatic mixed precision call it after ``scaler.unscale_(optimizer)``.
+    Every element becomes ``soft_clip(element, -clip_value, clip_value, g, slope=1)``. Small ones pass, large ones
+    approach +-clip_value, and their order is kept. With automatic mixed precision call it after
+    ``scaler.unscale_(optimizer)``.
 
     Parameters
     ----------
@@ -37,17 +38,17 @@ def soft_clip_grad_value_(
     g : str, callable or Squash
         As in `softclip.soft_clip`. "softsign" gives v / (1 + abs(v) / clip_value).
     foreach : bool, optional
-        True takes all gradients of one dtype and device together, in a temporary copy of them, False one after the other. None,
-        the default, takes the small ones together.
+        True takes all gradients of one dtype and device together, in a temporary copy of them, False one after the
+        other. None, the default, takes the small ones together.
 
     Raises
     ------
     TypeError
-        If `clip_value` is not a number, `g` is of a wrong kind, or a gradient is sparse or of integers, booleans or complex
-        numbers.
+        If `clip_value` is not a number, `g` is of a wrong kind, or a gradient is sparse or of integers, booleans or
+        complex numbers.
     ValueError
-        If `clip_value` is not positive and finite, also once rounded to the dtype of each gradient; if `g` is none that can
-        clip; or if elements of one gradient share memory, as those of an expanded tensor do.
+        If `clip_value` is not positive and finite, also once rounded to the dtype of each gradient; if `g` is none
+        that can clip; or if elements of one gradient share memory, as those of an expanded tensor do.
 
     Notes
     -----

@@ -11,32 +11,32 @@ from softclip.torch._bounds import Bound, G, as_buffer, check, shown
 class SoftClipping(torch.nn.Module):  # type: ignore[misc]
     """Soft clipping as a layer: ``soft_clip(x, x_min, x_max, clip_func, slope=slope)`` for every element.
 
-    A drop-in replacement for the class of the same name in activations-plus, whose results it gives for ``torch.sigmoid``
-    and whose attributes ``min_val``, ``max_val`` and ``clip_func`` it has. Any other function is carried from its own
-    range onto the bounds, and so cannot leave them.
+    A drop-in replacement for the class of the same name in activations-plus, whose results it gives for
+    ``torch.sigmoid`` and whose attributes ``min_val``, ``max_val`` and ``clip_func`` it has. Any other function is
+    carried from its own range onto the bounds, and so cannot leave them.
 
     Parameters
     ----------
     x_min, x_max : float, tensor, array_like or None
-        The bounds. Numbers are plain attributes, which no ``state_dict`` has. Tensors, arrays and lists, which broadcast
-        with the input (``(channels, 1, 1)`` for images), become buffers, and a ``torch.nn.Parameter`` is trained.
-        Integers in them become floats of torch's default dtype. Arrays are copied.
-        One bound may be None if `clip_func` is a `softclip.hinge`.
+        The bounds. Numbers are plain attributes, which no ``state_dict`` has. Tensors, arrays and lists, which
+        broadcast with the input (``(channels, 1, 1)`` for images), become buffers, and a ``torch.nn.Parameter`` is
+        trained. Integers in them become floats of torch's default dtype. Arrays are copied. One bound may be None if
+        `clip_func` is a `softclip.hinge`.
     clip_func : str, callable or Squash
         What `softclip.soft_clip` calls ``g``: one of `softclip.NAMES`, torch's own version of one of these, a
         `softclip.Squash` such as ``softclip.hinge(0.1)``, or any increasing function of a tensor with finite limits.
     slope : float, tensor, array_like or None
-        None squashes all real numbers, as the reference does. A number makes it a smooth ``clamp`` with this derivative in the
-        middle of the range; with 1 the values there pass unchanged.
+        None squashes all real numbers, as the reference does. A number makes it a smooth ``clamp`` with this
+        derivative in the middle of the range; with 1 the values there pass unchanged.
 
     Raises
     ------
     TypeError
         If a bound, the slope or `clip_func` is of a wrong kind.
     ValueError
-        If x_min is not less than x_max anywhere, a bound is not finite, the slope is not positive, or `clip_func` is none
-        that can clip. Tensors are looked at once, when the layer is made, and never again; those on the meta device and
-        of a subclass (fake or distributed ones) are not.
+        If x_min is not less than x_max anywhere, a bound is not finite, the slope is not positive, or `clip_func` is
+        none that can clip. Tensors are looked at once, when the layer is made, and never again; those on the meta
+        device and of a subclass (fake or distributed ones) are not.
 
     See Also
     --------
@@ -44,9 +44,9 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
 
     Notes
     -----
-    The output has the shape of the input broadcast with the bounds, and the input's dtype and device. Bounds are rounded to that dtype.
-    Between number bounds one tensor is kept for the backward pass, the input. Trained bounds are not kept from
-    crossing each other.
+    The output has the shape of the input broadcast with the bounds, and the input's dtype and device. Bounds are
+    rounded to that dtype. Between number bounds one tensor is kept for the backward pass, the input. Trained bounds
+    are not kept from crossing each other.
 
     The formula is that of the reference, x_min + (x_max - x_min) G(x), with G the function carried onto (0, 1).
 

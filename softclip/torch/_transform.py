@@ -38,9 +38,10 @@ class SoftClipTransform(torch.distributions.Transform):  # type: ignore[misc]
 
     Notes
     -----
-    ``domain`` is the real numbers, ``codomain`` the closed interval, whose bounds are rounded to the dtype of the values that
-    it checks, as they are for x. ``sign`` is 1. "cubic", "quintic" and "sine" reach their bounds at
-    finite x and are flat from there on: for these ``bijective`` is False, and a transformed distribution has mass on the bounds.
+    ``domain`` is the real numbers, ``codomain`` the closed interval, whose bounds are rounded to the dtype of the
+    values that it checks, as they are for x. ``sign`` is 1. "cubic", "quintic" and "sine" reach their bounds at
+    finite x and are flat from there on: for these ``bijective`` is False, and a transformed distribution has mass on
+    the bounds.
 
     Examples
     --------
