@@ -36,11 +36,13 @@ def test_it_was_measured_whole(report: Any) -> None:
 
 
 def test_what_falls_short_is_said(report: Any) -> None:
-    slower = copy.deepcopy(report)
-    for row in slower["rows"]:
-        if (row["role"], row["library"], row["size"]) == ("softclip", "JAX", 10_000_000):
-            row["seconds"] *= 3
-    assert all(row.met for row in asked(report) if row.case.startswith("JAX jitted"))
+    """A report in which softclip takes no time on JAX, and one in which it takes for ever: whatever was measured."""
+    faster, slower = copy.deepcopy(report), copy.deepcopy(report)
+    for changed, factor in ((faster, 1e-6), (slower, 1e6)):
+        for row in changed["rows"]:
+            if (row["role"], row["library"], row["size"]) == ("softclip", "JAX", 10_000_000):
+                row["seconds"] *= factor
+    assert [row.met for row in asked(faster) if row.case.startswith("JAX jitted")] == [True]
     assert [row.met for row in asked(slower) if row.case.startswith("JAX jitted")] == [False]
     assert "**no**" in page(slower)
 
