@@ -126,7 +126,8 @@ FAULTS: list[tuple[Callable[..., Any], str]] = [
 @pytest.mark.parametrize(("fault", "complaint"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
 def test_a_fault_is_reported(fault: Callable[..., Any], complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(softclip, "soft_clip", fault)
-    monkeypatch.setattr(fuzz, "CALL_SECONDS", 0.5)
+    if fault is hangs:  # on a busy machine others take their time too
+        monkeypatch.setattr(fuzz, "CALL_SECONDS", 0.5)
     report = fuzz.batch(("numpy",), 1, 10.0)
     assert report["complaint"].startswith(complaint), report
     assert report["call"].startswith("soft_clip(x=")
@@ -146,19 +147,24 @@ def test_hundreds_of_calls_pass_and_reach_results_and_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "complaint"),
-    [("import os; os.abort()", "crash: the process ended with -6"), ("while True: pass", "hang: the process")],
+    ("code", "seconds", "complaint"),
+    [
+        ("import os; os.abort()", 60.0, "crash: the process ended with -6"),
+        ("while True: pass", 1.0, "hang: the process"),
+    ],
 )
-def test_a_process_that_dies_or_hangs_is_reported_with_its_call(code: str, complaint: str, tmp_path: Path) -> None:
+def test_a_process_that_dies_or_hangs_is_reported_with_its_call(
+    code: str, seconds: float, complaint: str, tmp_path: Path
+) -> None:
     (tmp_path / "call").write_text('{"call": "soft_clip(x=0)", "before": ""}')
-    report = fuzz.watched([sys.executable, "-c", code], tmp_path, 1.0)
+    report = fuzz.watched([sys.executable, "-c", code], tmp_path, seconds)
     assert report["complaint"].startswith(complaint)
     assert report["call"] == "soft_clip(x=0)"
 
 
 def test_the_command_says_what_it_did() -> None:
     command = [sys.executable, fuzz.__file__, "--minutes", "0.01", "--seed", "1", "--library", "numpy"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "--seed 1 --library numpy" in run.stdout
     assert " result" in run.stdout

@@ -96,7 +96,7 @@ class TestAutograd:
 
         x, highs = torch.linspace(-2, 2, 5, dtype=torch.float64), torch.arange(1.0, 6.0, dtype=torch.float64)
         f = lambda v, high: soft_clip(v, -1.0, high)
-        torch.testing.assert_close(vmap(f)(x, highs), soft_clip(x, -1.0, highs), rtol=0, atol=0)
+        torch.testing.assert_close(vmap(f)(x, highs), soft_clip(x, -1.0, highs), rtol=1e-14, atol=1e-15)
         torch.testing.assert_close(vmap(grad(f, argnums=1))(x, highs), torch.sigmoid(x), rtol=1e-14, atol=0)
 
     def test_checkpointed_and_in_a_loop_of_hooks(self) -> None:
@@ -214,7 +214,10 @@ class TestCompiled:
         x = torch.linspace(-40, 40, 81, dtype=torch.bfloat16)
         for bounds in ((0.1, 0.7), (-0.1, 0.1), (-0.3, 0.0)):
             f = function("tanh", bounds, None)
-            torch.testing.assert_close(compiled(f)(x), f(x), rtol=0, atol=0)
+            y = compiled(f)(x)
+            # The kernel's own tanh may round beside a boundary between two numbers of bfloat16 to the other one.
+            torch.testing.assert_close(y, f(x), rtol=2.0**-7, atol=0)
+            assert torch.equal(y[[0, -1]], torch.tensor(bounds, dtype=torch.bfloat16))
         with pytest.raises(Exception, match="x_min must be less than x_max once rounded to bfloat16"):
             compiled(lambda x: soft_clip(x, 1.0, 1.0001))(x)
 

@@ -210,7 +210,7 @@ class TestTorch:
         (first,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
         (second,) = torch.autograd.grad(first.sum(), x)
         x = x.detach()
-        assert torch.equal(vmap(f)(x), f(x))
+        torch.testing.assert_close(vmap(f)(x), f(x), rtol=1e-14, atol=1e-15)
         torch.testing.assert_close(vmap(grad(f))(x), first.detach(), rtol=1e-12, atol=0)
         torch.testing.assert_close(vmap(jacfwd(f))(x), first.detach(), rtol=1e-12, atol=0)
         torch.testing.assert_close(vmap(hessian(f))(x), second, rtol=1e-10, atol=1e-14)

@@ -35,8 +35,10 @@ def clip(rank: int, folder: str) -> None:
         good = (
             collectives.get_total_counts() == 0
             and y.placements == gradient.placements == (Shard(0),)
-            and torch.equal(y.full_tensor(), want)
-            and torch.equal(gradient.full_tensor(), want_gradient)
+            and torch.allclose(
+                y.full_tensor(), want, rtol=0, atol=4e-15
+            )  # a shorter part ends in other loops of torch's
+            and torch.allclose(gradient.full_tensor(), want_gradient, rtol=1e-14, atol=0)
         )
         if not good:
             problems.append(f"{g} {bounds} {slope}: {collectives.get_total_counts()} collectives, {y.placements}")
