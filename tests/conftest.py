@@ -52,20 +52,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked = set(config.getoption("--library"))
+    others = [item for item in items if asked and not _libraries(item) <= asked]
+    if others:  # thousands, each of which would take its time to be skipped
+        config.hook.pytest_deselected(items=others)
+        unwanted = set(others)
+        items[:] = [item for item in items if item not in unwanted]
     for item in items:
         for marker in item.iter_markers("needs"):
-            if reason := _why_not(config, marker.args[0]):
+            if reason := _why_not(marker.args[0]):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _libraries(item: pytest.Item) -> set[str]:
+    """The libraries that a test is of."""
+    found = {marker.args[0] for marker in item.iter_markers("needs")}
+    library = item.callspec.params.get("library") if hasattr(item, "callspec") else None
+    return found | ({_family(library)} if isinstance(library, Library) else set())
 
 
 def _family(library: Library) -> str:
     return library.name.split("-")[0]
 
 
-def _why_not(config: pytest.Config, name: str) -> str | None:
-    asked = config.getoption("--library")
-    if asked and name not in asked:
-        return f"{name} was not asked for"
+def _why_not(name: str) -> str | None:
     return next(library.unavailable() for library in LIBRARIES if _family(library) == name)
 
 
@@ -73,7 +83,7 @@ def _why_not(config: pytest.Config, name: str) -> str | None:
 def library(request: pytest.FixtureRequest) -> Iterator[Library]:
     """Each library in turn."""
     found: Library = request.param
-    if reason := _why_not(request.config, _family(found)):
+    if reason := _why_not(_family(found)):
         pytest.skip(reason)
     with contextlib.ExitStack() as stack:
         if found.flags:

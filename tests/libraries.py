@@ -9,6 +9,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import pytest
 
 from softclip import NAMES, hinge
 
@@ -145,3 +146,8 @@ LIBRARIES = [
         has_erf=False,
     ),
 ]
+
+COMPUTING = [library for library in LIBRARIES if library.name in ("numpy", "torch", "jax", "cupy", "strict-no-extras")]
+"""One for each that computes in its own way. The others are NumPy by another name: their results are compared with its own."""
+computing = pytest.mark.parametrize("library", COMPUTING, ids=str, indirect=True)
+"""Of tests that hold digits against the truth."""

@@ -7,7 +7,7 @@ cancellation: 420 digits make up for it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mpmath
@@ -90,6 +90,17 @@ def derivatives(x: float, low: float, high: float, g: str, slope: float | None, 
     if there == 0:  # from a knee on
         return mpf(0), mpf(0)
     return (above - below) / (2 * step), sign * (above - 2 * there + below) / step**2
+
+
+class Digits:
+    """Numbers of many digits as two arrays of float64: enough for the distance from a float64 beside them, at once for all."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.high = np.array([float(v) for v in values])
+        self.low = np.array([float(v - mpf(h)) for v, h in zip(values, self.high, strict=True)])
+
+    def distance(self, found: np.ndarray) -> np.ndarray:
+        return np.abs((found - self.high) - self.low)
 
 
 @functools.cache
