@@ -5,6 +5,7 @@ Every session makes its own environment, with the versions that constraints.txt 
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,23 @@ NO_SCRIPTS = [
 # Tests that take a later JAX, or a later scikit-learn, than the package does. Between the widest bounds the XLA of jaxlib 0.5
 # makes one divisor of two, which is 0, and the inverse with a slope infinite.
 WITH_LATER_JAX = "Exported or Sharded or one_dispatch or over_processes or what_is_state or in_a_sequence or checks_of_scikit or (widest and jax)"
+# Tests that hold numbers against the truth, or one way of computing them against another.
+OF_NUMBERS = [
+    f"tests/test_{name}.py"
+    for name in (
+        "any_slope",
+        "calculus",
+        "calculus_autodiff",
+        "every_16_bit_value",
+        "kernel",
+        "numpy",
+        "program",
+        "properties",
+    )
+] + [
+    f"tests/test_{name}.py"
+    for name in ("squash", "torch_blocks", "torch_function", "jax_function", "transforms", "values")
+]
 THREADED = [f"tests/test_{name}.py" for name in ("arguments", "numpy", "program", "squash")]
 
 
@@ -49,7 +67,13 @@ def group(*names: str) -> list[str]:
 def tested(libraries: Sequence[str]) -> list[str]:
     """What the tests of these libraries take, the libraries among it."""
     groups = [name for name in (f"test-{library}" for library in libraries) if name in PROJECT["dependency-groups"]]
-    return [*group("test", "demo", *groups), "pytest-xdist", *(p for library in libraries for p in LIBRARIES[library])]
+    # gmpy2 makes the many digits of mpmath three times as fast; without it they are the same.
+    return [
+        *group("test", "demo", *groups),
+        "gmpy2",
+        "pytest-xdist",
+        *(p for library in libraries for p in LIBRARIES[library]),
+    ]
 
 
 @nox.session
@@ -69,6 +93,24 @@ def tests(session: nox.Session) -> None:
     install(session, ".", *tested(libraries))
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
     session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
+
+
+@nox.session
+def isa(session: nox.Session) -> None:
+    """Run tests of numbers as on an older processor: the libraries are told to do without its wider instructions."""
+    install(session, ".", *tested(("numpy", "torch", "jax")))
+    dispatched = "import numpy._core._multiarray_umath as m; print(' '.join(f for f in m.__cpu_dispatch__ if m.__cpu_features__[f]))"
+    features = session.run("python", "-c", dispatched, silent=True)
+    # XLA before AVX lacks a function for float16: jaxlib 0.10 does not link what it compiles for SSE4.
+    older = {
+        "NPY_DISABLE_CPU_FEATURES": str(features).strip(),
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "TORCHINDUCTOR_CACHE_DIR": session.create_tmp(),  # what was compiled for wider instructions fails to compile here
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX" if platform.machine() in ("x86_64", "AMD64") else "",
+    }
+    options = [f"--library={name}" for name in ("numpy", "torch", "jax")]
+    session.run("pytest", "-n", "2", *options, *(session.posargs or OF_NUMBERS), env=older)
 
 
 @nox.session

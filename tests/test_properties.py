@@ -108,7 +108,7 @@ def any_bounds(draw: st.DrawFn, dtype: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("g", GS, ids=str)
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     dtype_and_bounds=st.sampled_from(["float32", "float64"]).flatmap(
         lambda dtype: st.tuples(st.just(dtype), any_bounds(dtype))
