@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,3 +151,9 @@ COMPUTING = [library for library in LIBRARIES if library.name in ("numpy", "torc
 """One for each that computes in its own way. The others are NumPy by another name: their results are compared with its own."""
 computing = pytest.mark.parametrize("library", COMPUTING, ids=str, indirect=True)
 """Of tests that hold digits against the truth."""
+
+
+def alternating(first: Iterable[Any], second: Iterable[Any], third: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Every pair of the first two with one of the third, in turn, so that each of the third meets each of the others."""
+    firsts, seconds = list(first), list(second)
+    return [(a, b, third[(i + j) % len(third)]) for i, a in enumerate(firsts) for j, b in enumerate(seconds)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import oracle
 import pytest
+from libraries import alternating
 from test_transforms import HARD, away_from_knees
 
 from softclip import NAMES, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
@@ -42,15 +44,15 @@ def evaluate(library: str, f: Callable[..., Any], *values: Any) -> np.ndarray:
     return np.asarray(f(*map(asarray, values)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("slope", [None, 1.0])
-@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
-@pytest.mark.parametrize("g", GS, ids=str)
+@pytest.mark.parametrize(
+    ("g", "call", "dtype"),
+    alternating(GS, itertools.product(BOUNDS, [None, 1.0]), ["float32", "float64"]),
+    ids=str,
+)
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_autodiff_gives_the_closed_form(
-    library: str, g: Any, bounds: tuple[float, float], slope: float | None, dtype: str
-) -> None:
+def test_autodiff_gives_the_closed_form(library: str, g: Any, call: Any, dtype: str) -> None:
     """At 0, at the knees, in the tails, at the largest number and at the infinities."""
+    bounds, slope = call
     x = HARD.astype(dtype)
     closed = evaluate(library, lambda v: soft_clip_derivative(v, *bounds, g, slope=slope), x)
     (automatic,) = gradients(library, lambda v: soft_clip(v, *bounds, g, slope=slope), x)

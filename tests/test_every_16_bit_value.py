@@ -11,7 +11,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from libraries import Library
+from libraries import Library, computing
 
 from softclip import NAMES, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
@@ -38,6 +38,7 @@ def ulp(value: np.ndarray, dtype: str) -> np.ndarray:
     return np.ldexp(float(info.eps), np.maximum(np.frexp(value)[1] - 1, info.minexp))
 
 
+@computing
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("g", [*NAMES, hinge(0.5)], ids=str)
 def test_every_value(library: Library, g: Any, dtype: str) -> None:
@@ -63,6 +64,7 @@ def test_every_value(library: Library, g: Any, dtype: str) -> None:
             assert (np.abs(y - true) <= ulp(true, dtype) + slack)[normal].all()
 
 
+@computing
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("g", [*NAMES, hinge(0.5)], ids=str)
 def test_every_derivative_and_inverse(library: Library, g: Any, dtype: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from libraries import ALL, CALLS, name_of
+from libraries import ALL, CALLS, alternating, name_of
 
 from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
@@ -35,10 +35,13 @@ def strict() -> Iterator[None]:
 
 
 class TestTransformed:
-    @gs
-    @calls
-    @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64], ids=name_of)
-    def test_jitted_with_static_and_traced_bounds(self, g: Any, bounds: Any, slope: Any, dtype: Any) -> None:
+    @pytest.mark.parametrize(
+        ("g", "call", "dtype"),
+        alternating(ALL, CALLS, [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64]),
+        ids=name_of,
+    )
+    def test_jitted_with_static_and_traced_bounds(self, g: Any, call: str, dtype: Any) -> None:
+        bounds, slope = CALLS[call]
         x = jnp.asarray(X, dtype)
         eager = soft_clip(x, *bounds, g, slope=slope)
         static = jax.jit(soft_clip, static_argnames=("x_min", "x_max", "g", "slope"))

@@ -12,7 +12,7 @@ import numpy as np
 import oracle
 import pytest
 import two_ranks
-from libraries import ALL, CALLS, HINGE
+from libraries import ALL, CALLS, HINGE, alternating
 
 from softclip import hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
@@ -172,15 +172,16 @@ class TestCompiled:
             y.sum().backward()
         return counter.frame_count
 
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-    @pytest.mark.parametrize("g", ["sigmoid", "algebraic", hinge(0.25)], ids=str)
-    @calls
-    def test_one_kernel_forward_and_one_backward(
-        self, compiled: Any, g: Any, bounds: Any, slope: Any, dtype: Any
-    ) -> None:
+    @pytest.mark.parametrize(
+        ("g", "call", "dtype"),
+        alternating(["sigmoid", "algebraic", hinge(0.25)], CALLS, [torch.float32, torch.bfloat16]),
+        ids=str,
+    )
+    def test_one_kernel_forward_and_one_backward(self, compiled: Any, g: Any, call: str, dtype: Any) -> None:
         from torch._inductor import metrics
 
         metrics.reset()
+        bounds, slope = CALLS[call]
         x = torch.linspace(-3, 3, 1000, dtype=dtype, requires_grad=True)
         with Saved() as saved:
             y = compiled(function(g, bounds, slope))(x)
@@ -188,15 +189,16 @@ class TestCompiled:
         assert metrics.generated_kernel_count == 2
         assert [t.data_ptr() for t in saved.tensors] == [x.data_ptr()]
 
-    @pytest.mark.parametrize("g", ["tanh", "arctan", hinge(0.25)], ids=str)
-    @calls
-    def test_vmap_and_grad_inside(self, compiled: Any, g: Any, bounds: Any, slope: Any) -> None:
-        from torch.func import grad, jacfwd, vmap
+    @pytest.mark.parametrize(
+        ("g", "call", "inner"), alternating(["tanh", "arctan", hinge(0.25)], CALLS, ["", "grad", "jacfwd"]), ids=str
+    )
+    def test_vmap_and_grad_inside(self, compiled: Any, g: Any, call: str, inner: str) -> None:
+        from torch.func import vmap
 
-        f = function(g, bounds, slope)
+        f = function(g, *CALLS[call])
         x = torch.linspace(-2, 2, 7)
-        for transform in (vmap, lambda f: vmap(grad(f)), lambda f: vmap(jacfwd(f))):
-            torch.testing.assert_close(compiled(transform(f))(x), transform(f)(x), rtol=2e-6, atol=1e-6)
+        mapped = vmap(getattr(torch.func, inner)(f) if inner else f)
+        torch.testing.assert_close(compiled(mapped)(x), mapped(x), rtol=2e-6, atol=1e-6)
 
     @pytest.mark.parametrize("g", ["softsign", hinge(0.25)], ids=str)
     def test_bounds_that_are_attributes_change_without_a_graph_break(self, compiled: Any, g: Any) -> None:
@@ -242,13 +244,11 @@ def batch() -> dict[str, Any]:
 
 
 class TestExported:
-    @gs
-    @calls
-    @pytest.mark.parametrize("strict", [False, True])
-    def test_program(self, g: Any, bounds: Any, slope: Any, strict: bool, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("g", "call", "strict"), alternating(ALL, CALLS, [False, True]), ids=str)
+    def test_program(self, g: Any, call: str, strict: bool, tmp_path: Path) -> None:
         """Saved, loaded and run on another batch size."""
         x = torch.linspace(-20, 20, 60).reshape(12, 5)
-        layer = Layer(function(g, bounds, slope))
+        layer = Layer(function(g, *CALLS[call]))
         program = torch.export.export(layer, (x,), dynamic_shapes=batch(), strict=strict)
         torch.export.save(program, tmp_path / "layer.pt2")
         loaded = torch.export.load(tmp_path / "layer.pt2").module()
