@@ -92,7 +92,9 @@ def tests(session: nox.Session) -> None:
     # An ordinary installation, not an editable one: the tests see what a user gets.
     install(session, ".", *tested(libraries))
     options = [option for library in [*libraries, "cupy"] for option in ("--library", library)]  # skips without a GPU
-    session.run("pytest", "-n", "2", *options, *(a for a in session.posargs if a not in LIBRARIES))
+    # A process that is done takes tests from the other: some take a hundred times as long as others.
+    parallel = ("-n", "2", "--dist", "worksteal")
+    session.run("pytest", *parallel, *options, *(a for a in session.posargs if a not in LIBRARIES))
 
 
 @nox.session
