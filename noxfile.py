@@ -199,7 +199,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Change the core in thousands of small ways, and see a test fail each time (``-- "softclip._form*"`` for some of them)."""
+    """Change the core in thousands of small ways, and see a test fail each time (``-- "softclip._formulas*"`` for some of them)."""
     install(session, "mutmut", "array-api-compat", "pandas", "scikit-learn", *group("test"))
     shutil.rmtree("mutants", ignore_errors=True)
     session.run("mutmut", "run", "--max-children", "2", *session.posargs)

@@ -16,7 +16,7 @@ GENERATED = DOCS / "generated"  # what is made anew with every build
 plates.write(GENERATED)
 explorer_port.write(GENERATED / "static")
 
-TYPES = ("Array", "ArrayT", "Bound", "Floats", "G", "Integers", "Numbers")
+TYPES = ("Array", "ArrayT", "Bound", "Floats", "G", "Integers", "Lists", "Number", "NumberBound", "Scalar")
 
 project = "softclip"
 author = "the softclip developers"

@@ -1,9 +1,10 @@
 """Soft clipping for every array library: ``soft_clip(x, x_min, x_max, g)``, its derivatives and its inverse."""
 
-from softclip._hinge import hinge
-from softclip._named import NAMES
+from softclip._functions.algebraic import algebraic
+from softclip._functions.hinge import hinge
+from softclip._functions.named import NAMES
+from softclip._functions.squash import Squash
 from softclip._soft_clip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
-from softclip._squash import Squash
 
 __version__ = "0.1.0"
 
@@ -11,6 +12,7 @@ __all__ = [
     "NAMES",
     "Squash",
     "__version__",
+    "algebraic",
     "hinge",
     "soft_clip",
     "soft_clip_derivative",

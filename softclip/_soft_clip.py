@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-from softclip._arguments import arguments
-from softclip._checks import NUMBERS
-from softclip._plan import Quantity
+from softclip._arguments.arguments import arguments
+from softclip._formulas.call import Quantity
+from softclip._formulas.checks import NUMBERS
 from softclip._types import ArrayT, Bound, Floats, G, Integers, Lists, Number, NumberBound, Scalar
 
 
@@ -34,20 +34,23 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
         arrays of the library of the bounds.
     x_min, x_max : float, array or None
         The bounds, rounded to the dtype of `x`. Arrays broadcast with `x`. They are of its library and on its device,
-        and may be traced or learnable; or they are lists or NumPy arrays, which are constants beside any library.
+        and may be traced or learnable; or they are lists or NumPy arrays, which are constants beside any
+        library.
         With the hinge one of them can be None: no bound on that side.
     g : str, Squash or callable
         One of `softclip.NAMES`; ``hinge(softness)``; a `Squash`; a library's own version of a named one
         (``torch.tanh``, ``jax.nn.sigmoid``), which is taken for that one; or any other increasing elementwise
         function, whose limits are read off it at minus and plus infinity.
     slope : float or array, optional
-        The slope of f in the middle of the bounds. With 1, values in the middle pass unchanged and only the ends bend.
+        The slope of f in the middle of the bounds. With 1, values near the middle hardly change, and the
+        ends bend towards the bounds.
 
     Returns
     -------
     array
         Of the shape of `x` broadcast with the bounds; of the library, device and dtype of `x`, which bounds never
-        promote. For integers, of the library's default floating dtype. For a number, a NumPy number. Never outside the bounds; NaN stays NaN, and
+        promote. For integers, of the library's default floating dtype. For a number, a NumPy number. Never outside
+        the bounds; NaN stays NaN, and
         minus and plus infinity give exactly `x_min` and `x_max`. Lazy arrays stay lazy.
 
     Raises
@@ -297,7 +300,7 @@ def soft_clip_log_derivative(
 
 def _compute(quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> Any:
     """The quantity at x, which the caller calls `name`."""
-    lib, *call = arguments(quantity, name, x, x_min, x_max, g, slope)
-    y = lib.run(quantity, *call)
+    lib, array, call = arguments(quantity, name, x, x_min, x_max, g, slope)
+    y = lib.run(array, call)
     # As with NumPy's ufuncs, numbers give NumPy's numbers.
     return y[()] if lib.name == "numpy" and isinstance(x, NUMBERS) else y

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from softclip._named import Name
-from softclip._squash import Squash
+from softclip._functions.named import Name
+from softclip._functions.squash import Squash
 
 
 class Array(Protocol):

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from softclip._arguments import arguments
+from softclip._arguments.arguments import arguments
+from softclip._functions.squash import as_number
 from softclip._soft_clip import soft_clip as _soft_clip
-from softclip._squash import as_number
 
 __all__ = ["SoftClipState", "soft_clip"]
 

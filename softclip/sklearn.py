@@ -12,8 +12,8 @@ from sklearn.utils import check_array
 from sklearn.utils._array_api import _max_precision_float_dtype, check_same_namespace, get_namespace_and_device
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from softclip._functions.squash import as_number
 from softclip._soft_clip import soft_clip, soft_clip_inverse
-from softclip._squash import as_number
 
 __all__ = ["SoftClipper"]
 
@@ -117,7 +117,8 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
             column = int(xp.argmax(xp.astype(crossed, xp.int8)))
             msg = (
                 f"x_min must be less than x_max in every column; column {column} has "
-                f"{float(self.x_min_[column])} and {float(self.x_max_[column])} (x_min={self.x_min!r}, x_max={self.x_max!r})"
+                f"{float(self.x_min_[column])} and {float(self.x_max_[column])} "
+                f"(x_min={self.x_min!r}, x_max={self.x_max!r})"
             )
             raise ValueError(msg)
         if bool(xp.any(unknown)):
@@ -177,8 +178,8 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
             values = "1 value" if sum(counts) == 1 else f"{sum(counts)} values"
             verb = "is" if sum(counts) == 1 else "are"
             warnings.warn(
-                f"{values} in column{'s' if len(columns) > 1 else ''} {columns} {verb} outside of the bounds, where the "
-                "soft clip has no inverse: NaN",
+                f"{values} in column{'s' if len(columns) > 1 else ''} {columns} {verb} outside of the bounds, where "
+                "the soft clip has no inverse: NaN",
                 UserWarning,
                 stacklevel=2,
             )

@@ -102,7 +102,7 @@ def nothing_kept() -> None:
         for value in vars(module).values():
             if isinstance(value, functools._lru_cache_wrapper):
                 value.cache_clear()
-    if "softclip._numpy" in sys.modules:
-        sys.modules["softclip._numpy"].NUMPY.steps.cache_clear()
-    if "softclip._resolve" in sys.modules:
-        sys.modules["softclip._resolve"]._declared.clear()
+    if "softclip._libraries.numpy" in sys.modules:
+        sys.modules["softclip._libraries.numpy"].NUMPY.steps.cache_clear()
+    if "softclip._arguments.resolve" in sys.modules:
+        sys.modules["softclip._arguments.resolve"]._declared.clear()

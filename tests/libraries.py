@@ -10,8 +10,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from oracle import CDFS
 
-from softclip import NAMES, hinge
+from softclip import NAMES, algebraic, hinge
+from softclip._functions.named import from_name
 
 STRICT_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -26,8 +28,17 @@ CALLS: dict[str, tuple[tuple[float, float], float | None]] = {
 """Bounds and slope: one call for each way in which f is put together."""
 
 HINGE = hinge(0.25)
-ALL = (*NAMES, HINGE)
-"""Every g of the package."""
+ALL = (*NAMES, algebraic(3.0), HINGE)
+"""Every g of the package, one of each family."""
+EXACT = (*CDFS, "hinge")
+"""The names under which the oracle knows each g."""
+
+
+def g_of(name: str, softness: float) -> Any:
+    """The g that the oracle calls so."""
+    if name == "hinge":
+        return hinge(softness)
+    return name if name in NAMES else from_name(name)
 
 
 def name_of(g: Any) -> str:

@@ -28,6 +28,10 @@ CDFS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "cubic": (lambda z: _odd(z, mpf(3) / 2, lambda a: a - mpf(4) / 27 * a**3), mpf(1) / 2),
     "quintic": (lambda z: _odd(z, mpf(5) / 4, lambda a: a - mpf("0.08192") * a**5), mpf(1) / 2),
     "sine": (lambda z: _odd(z, mp.pi / 2, mp.sin), mpf(1) / 2),
+    "algebraic(3.0)": (
+        lambda z: (1 + mp.sign(z) / (1 + abs(z) ** -3) ** (mpf(1) / 3)) / 2 if z else mpf(1) / 2,
+        mpf(1) / 2,
+    ),
 }
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
+from libraries import EXACT, g_of
 from mpmath import mp, mpf
 
 from softclip import (
     NAMES,
     Squash,
+    algebraic,
     hinge,
     soft_clip,
     soft_clip_derivative,
@@ -31,10 +33,10 @@ def as_given(bounds: tuple[float, float], slope: float, how: str) -> tuple[Any, 
 
 @pytest.mark.parametrize("how", ["numbers", "array bounds", "array slope"])
 @pytest.mark.parametrize("slope", [0.3, 7.0])
-@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+@pytest.mark.parametrize("name", EXACT)
 def test_any_slope(name: str, slope: float, how: str) -> None:
     """The function, its derivative, and their way back, at slopes other than 1."""
-    g = hinge(0.25) if name == "hinge" else name
+    g = g_of(name, 0.25)
     for bounds in ((-2.0, 2.0), (-1.0, 3.0), (0.0, 6.0), (1000.0, 1000.5)):
         middle, half = sum(bounds) / 2, (bounds[1] - bounds[0]) / 2
         x = middle + np.array([-0.6, -0.2, 1e-3, 0.4, 0.75]) * half / slope
@@ -73,7 +75,7 @@ def test_bounds_at_the_ends_of_the_format(
     softness = max(map(abs, bounds)) / 64
     if how == "array bounds" and (0 < bounds[1] < 1e-290 or (name == "hinge" and slope < 1e-9)):
         pytest.skip("the constants of array bounds are normal numbers of the format, and no others")
-    g = hinge(softness) if name == "hinge" else name
+    g = g_of(name, softness)
     given = as_given(bounds, slope, how)[:2]
     y = soft_clip(np.array(x), *given, g, slope=slope)
     if name == "hinge":
@@ -130,7 +132,7 @@ def test_some_array_bounds_symmetric_some_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["numbers", "array bounds"])
-@pytest.mark.parametrize("g", [*NAMES, hinge(0.01)], ids=str)
+@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), hinge(0.01)], ids=str)
 def test_the_inverse_about_a_middle_between_two_numbers(g: Any, how: str) -> None:
     """With a slope as flat as this, what a double cannot hold of the middle is far away in x."""
     low, high, y, slope = 1 + 2.0**-52, 2.0, 1.5, 1e-12

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 from libraries import Library, computing
 
-from softclip import NAMES, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip import (
+    NAMES,
+    algebraic,
+    hinge,
+    soft_clip,
+    soft_clip_derivative,
+    soft_clip_inverse,
+    soft_clip_log_derivative,
+)
 
 BOUNDS = [(-2.0, 2.0), (0.0, 8.0), (-1.0, 3.0)]
 SMALLEST_FLOAT32 = 2.0**-126
@@ -40,7 +48,7 @@ def ulp(value: np.ndarray, dtype: str) -> np.ndarray:
 
 @computing
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("g", [*NAMES, hinge(0.5)], ids=str)
+@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), hinge(0.5)], ids=str)
 def test_every_value(library: Library, g: Any, dtype: str) -> None:
     if dtype not in library.dtypes:
         pytest.skip(f"{library} has no {dtype}")
@@ -66,7 +74,7 @@ def test_every_value(library: Library, g: Any, dtype: str) -> None:
 
 @computing
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("g", [*NAMES, hinge(0.5)], ids=str)
+@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), hinge(0.5)], ids=str)
 def test_every_derivative_and_inverse(library: Library, g: Any, dtype: str) -> None:
     if dtype not in library.dtypes:
         pytest.skip(f"{library} has no {dtype}")

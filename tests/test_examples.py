@@ -72,8 +72,8 @@ def python_blocks(path: Path) -> list[str]:
 
 def test_the_function_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) -> None:
     """As written there, and used by its name like the others."""
-    monkeypatch.setattr(softclip._named, "NAMED", NAMED := dict(softclip._named.NAMED))
-    monkeypatch.setattr(softclip._resolve, "NAMED", NAMED)
+    monkeypatch.setattr(softclip._functions.named, "NAMED", NAMED := dict(softclip._functions.named.NAMED))
+    monkeypatch.setattr(softclip._arguments.resolve, "NAMED", NAMED)
     (block,) = python_blocks(ROOT / "CONTRIBUTING.md")
     exec(compile(block, "CONTRIBUTING.md", "exec"), {})  # noqa: S102
     x = np.concatenate([np.linspace(-9, 9, 99), [np.inf, -np.inf, np.nan]])

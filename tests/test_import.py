@@ -97,7 +97,25 @@ def test_no_import_goes_in_a_circle() -> None:
     """Those inside functions count: each file can be read after those that it imports."""
     list(graphlib.TopologicalSorter(GRAPH).static_order())
     with pytest.raises(graphlib.CycleError):
-        list(graphlib.TopologicalSorter({**GRAPH, "softclip._format": {"softclip._run"}}).static_order())
+        list(
+            graphlib.TopologicalSorter(
+                {**GRAPH, "softclip._formulas.formats": {"softclip._libraries.standard"}}
+            ).static_order()
+        )
+
+
+ROOMS = ("_functions", "_formulas", "_libraries", "_arguments")
+"""From below: each imports only from those before it."""
+
+
+def test_arrows_between_rooms_go_down() -> None:
+    for module, imported in GRAPH.items():
+        room = module.split(".")[1] if "." in module else ""
+        for name in imported:
+            other = name.split(".")[1]
+            if room in ROOMS:
+                assert other in ROOMS[: ROOMS.index(room) + 1], f"{module} imports {name}"
+    assert {module.split(".")[1] for module in GRAPH if module.count(".") > 1} >= set(ROOMS)
 
 
 def test_adapters_import_the_core_and_never_one_another() -> None:

@@ -14,11 +14,12 @@ import pytest
 from libraries import ALL, CALLS, name_of
 
 from softclip import hinge
-from softclip._format import FORMATS
-from softclip._kernel import TYPES, body
-from softclip._numpy import NUMPY
-from softclip._program import number_program
-from softclip._resolve import resolve
+from softclip._arguments.resolve import resolve
+from softclip._formulas.call import Call
+from softclip._formulas.formats import FORMATS
+from softclip._formulas.kernel import TYPES, body
+from softclip._formulas.program import number_program
+from softclip._libraries.numpy import NUMPY
 
 COMPILER = shutil.which("c++") or shutil.which("g++")
 pytestmark = [
@@ -62,16 +63,16 @@ def test_the_kernel_computes_what_numpy_does(g: Any, dtype: str, tmp_path: Path)
     x = np.concatenate([x, -x, [0.0, -0.0, np.inf, -np.inf, np.nan]]).astype(dtype)
     squash = resolve(g, NUMPY, x)
     calls = {
-        f"{quantity}_{i}": (quantity, squash, format_, *bounds, slope)
+        f"{quantity}_{i}": Call(quantity, squash, format_, *bounds, slope)
         for quantity in QUANTITIES
         for i, (bounds, slope) in enumerate(CALLS.values())
         if (quantity, squash.name) not in NOT_IN_C
     }
-    bodies = {name: (TYPES[dtype], body(number_program(*call), format_) or "") for name, call in calls.items()}
+    bodies = {name: (TYPES[dtype], body(number_program(call), format_) or "") for name, call in calls.items()}
     for name, function in functions_of(tmp_path, bodies).items():
-        quantity, _, _, *numbers = calls[name]
+        quantity, _, _, *numbers = call = calls[name]
         inside = x if quantity != "inverse" else np.clip(x, *np.array(numbers[:2], dtype))
-        expected = NUMPY.run(quantity, squash, inside, format_, *numbers)
+        expected = NUMPY.run(inside, call)
         # exp, tanh and so on may differ by an ulp or two between C and NumPy; where the quantity crosses 0, of its size around.
         around = {"derivative": 0.0, "log_derivative": 1.0}.get(quantity, np.max(np.abs(numbers[:2])))
         found = function(inside)
@@ -88,7 +89,7 @@ def test_the_kernel_computes_what_numpy_does(g: Any, dtype: str, tmp_path: Path)
 def test_one_bound(tmp_path: Path) -> None:
     format_, g, x = FORMATS["float64"], hinge(0.5), np.linspace(-5, 5, 101)
     call = ("value", g, format_, 0.0, None, None)
-    function = functions_of(tmp_path, {"f": ("double", body(number_program(*call), format_) or "")})["f"]
+    function = functions_of(tmp_path, {"f": ("double", body(number_program(Call(*call)), format_) or "")})["f"]
     np.testing.assert_allclose(function(x), 0.5 * np.logaddexp(0.0, 2 * x), rtol=1e-14)
 
 
@@ -97,7 +98,8 @@ def test_a_function_that_c_has_not() -> None:
 
     assert (
         body(
-            number_program("value", Squash(np.tanh, -1.0, 1.0), FORMATS["float64"], -1.0, 1.0, None), FORMATS["float64"]
+            number_program(Call("value", Squash(np.tanh, -1.0, 1.0), FORMATS["float64"], -1.0, 1.0, None)),
+            FORMATS["float64"],
         )
         is None
     )

@@ -199,7 +199,11 @@ class TestShapesAndDtypes:
         np.testing.assert_allclose(y, [[0.8], [4 / 3]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("bound", [1.0, np.float64(1.0), jnp.asarray(1.0), np.array(1.0), lambda count: 1.0], ids=repr)
+@pytest.mark.parametrize(
+    "bound",
+    [1.0, np.float64(1.0), jnp.asarray(1.0), np.array(1.0), lambda count: 1.0],
+    ids=["float", "np.float64", "array of JAX", "array of NumPy", "schedule"],
+)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_updates_of_numpy_become_arrays_of_jax(bound: Any, dtype: Any) -> None:
     y, _ = apply(soft_clip(bound), {"w": np.full(3, 4.0, dtype), "s": np.float32(4.0)})

@@ -9,11 +9,11 @@ import pytest
 from libraries import ALL, CALLS, name_of
 
 from softclip import Squash, soft_clip, soft_clip_derivative, soft_clip_inverse
-from softclip._format import FORMATS
-from softclip._numpy import NUMPY
-from softclip._plan import number_plan
-from softclip._program import Recorder, number_program
-from softclip._resolve import resolve
+from softclip._arguments.resolve import resolve
+from softclip._formulas.call import Call
+from softclip._formulas.formats import FORMATS
+from softclip._formulas.program import Recorder, number_program
+from softclip._libraries.numpy import NUMPY
 
 pytestmark = pytest.mark.needs("numpy")
 X = np.concatenate([np.linspace(-40, 40, 4001), [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 1e30, -1e30]])
@@ -27,17 +27,17 @@ def test_the_program_computes_what_the_form_does(g: Any, call: str, quantity: An
     (low, high), slope = CALLS[call]
     format_, squash = FORMATS["float64"], resolve(g, NUMPY, X)
     x = X if quantity != "inverse" else np.clip(X, low, high)
+    asked = Call(quantity, squash, format_, low, high, slope)
     with np.errstate(all="ignore"):
-        plan = number_plan(quantity, squash, format_, low, high, slope, False)
-        expected = NUMPY.evaluate(plan, squash, format_, x)
-    np.testing.assert_array_equal(NUMPY.run(quantity, squash, x, format_, low, high, slope), expected)
+        expected = NUMPY.evaluate(x, asked)
+    np.testing.assert_array_equal(NUMPY.run(x, asked), expected)
 
 
 @pytest.mark.parametrize("quantity", ["value", "derivative", "log_derivative", "inverse"])
 @pytest.mark.parametrize("g", ALL, ids=name_of)
 def test_no_step_reads_what_is_not_there_or_writes_to_x(g: Any, quantity: Any) -> None:
     for (low, high), slope in CALLS.values():
-        program = number_program(quantity, resolve(g, NUMPY, X), FORMATS["float32"], low, high, slope)
+        program = number_program(Call(quantity, resolve(g, NUMPY, X), FORMATS["float32"], low, high, slope))
         filled = {0}
         for step in program.steps:
             assert {v for v in step.operands if isinstance(v, int)} <= filled
@@ -56,13 +56,13 @@ def test_no_step_reads_what_is_not_there_or_writes_to_x(g: Any, quantity: Any) -
     ],
 )
 def test_as_few_passes_as_the_bounds_allow(g: str, bounds: tuple[float, float], operations: list[str]) -> None:
-    program = number_program("value", resolve(g, NUMPY, X), FORMATS["float32"], *bounds, None)
+    program = number_program(Call("value", resolve(g, NUMPY, X), FORMATS["float32"], *bounds, None))
     assert [step.operation for step in program.steps] == operations
 
 
 def test_a_few_slots_are_enough() -> None:
     slots = {
-        name: number_program("value", resolve(name, NUMPY, X), FORMATS["float32"], 0.0, 6.0, 1.0).slots
+        name: number_program(Call("value", resolve(name, NUMPY, X), FORMATS["float32"], 0.0, 6.0, 1.0)).slots
         for name in ("sigmoid", "algebraic", "gudermannian", "quintic")
     }
     assert max(slots.values()) <= 5, slots

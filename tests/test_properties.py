@@ -13,11 +13,12 @@ import pytest
 from array_api_extra.testing import assert_close, lazy_xp_function, patch_lazy_xp_functions
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from libraries import Library
+from libraries import EXACT, Library, g_of
 
 from softclip import (
     NAMES,
     Squash,
+    algebraic,
     hinge,
     soft_clip,
     soft_clip_derivative,
@@ -25,7 +26,7 @@ from softclip import (
     soft_clip_log_derivative,
 )
 
-GS = [*NAMES, hinge(0.05), hinge(3.0)]
+GS = [*NAMES, algebraic(3.0), hinge(0.05), hinge(3.0)]
 settings.register_profile(
     "softclip",
     deadline=None,
@@ -148,14 +149,14 @@ def test_any_bounds_from_subnormal_to_the_largest(
     assert (np.abs(again.astype(float) - y[inside]) <= 16 * step.astype(float) + 8 * larger).all()
 
 
-@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+@pytest.mark.parametrize("name", EXACT)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_any_bounds_against_the_truth(name: str, data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from(["float32", "float64"]))
     low, high = data.draw(any_bounds(dtype))
     x = oracle.rounded(data.draw(st.one_of(st.floats(-20, 20), st.floats(-1e6, 1e6))), dtype)
-    g = hinge(0.5) if name == "hinge" else name
+    g = g_of(name, 0.5)
     true = oracle.hinge(x, low, high, 0.5) if name == "hinge" else oracle.soft_clip(x, low, high, name)
     y = soft_clip(numpy_dtype(dtype).type(x), low, high, g)
     assert abs(oracle.mpf(float(y)) - true) <= 4 * oracle.ulp(max(abs(low), abs(high)), dtype)

@@ -14,7 +14,7 @@ import pytest
 import two_ranks
 from libraries import ALL, CALLS, HINGE, alternating
 
-from softclip import hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip import algebraic, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 torch = pytest.importorskip("torch", reason="torch's own ways of running a function")
 
@@ -52,7 +52,7 @@ class TestAutograd:
         """In float32, where the reference's are 0 past 17 (sigmoid) and 9 (tanh)."""
         v = torch.tensor(x, requires_grad=True)
         soft_clip(v, -1.0, 1.0, g).backward()
-        name, softness = (g, 0.0) if isinstance(g, str) else ("hinge", g.softness)
+        name, softness = ("hinge", g.softness) if g is HINGE else (str(g), 0.0)
         want, _ = oracle.derivatives(x, -1.0, 1.0, name, None, softness)
         if want > 2.0**-126:
             assert v.grad != 0
@@ -282,7 +282,8 @@ class TestExported:
         np.testing.assert_allclose(y[-3:-1], [high, low], rtol=0, atol=short)
         ulp = 2.0**-22 * (1.0 if high < 4 else 2.0)
         np.testing.assert_allclose(y, want, rtol=0, atol=4 * ulp)
-        if low == 0.0 and g not in ("erf", HINGE):  # ONNX has no erfc and no log1p: these lose their tails there
+        # ONNX has no erfc, log1p and expm1: these lose their tails there.
+        if low == 0.0 and g not in ("erf", HINGE, algebraic(3.0)):
             tail = want > 2.0**-120
             np.testing.assert_allclose(y[tail], want[tail], rtol=8 * 2.0**-23)
 

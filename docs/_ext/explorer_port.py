@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from softclip import NAMES
-from softclip._format import FORMATS
-from softclip._hinge import Hinge
-from softclip._named import NAMED
-from softclip._plan import array_plan
-from softclip._program import Operand, Program, Recorder, Symbol
+from softclip._formulas.call import Call
+from softclip._formulas.formats import FORMATS
+from softclip._formulas.plan import array_plan
+from softclip._formulas.program import Operand, Program, Recorder, Symbol
+from softclip._functions.hinge import Hinge
+from softclip._functions.named import NAMED
 
 QUANTITIES = {"f": "value", "derivative": "derivative", "logDerivative": "log_derivative"}
 ARGUMENTS = "x, xMin, xMax, slope, softness"
@@ -79,8 +80,8 @@ def _program(name: str, quantity: Any, *, bent: bool) -> Program:
     recorder = Recorder(FORMAT, len(ARGUMENTS.split(", ")))
     x, low, high, slope, softness = recorder.inputs
     g = _hinge_of(softness) if name == "hinge" else NAMED[name]
-    form, c = array_plan(quantity, recorder, g, FORMAT, low, high, slope if bent else None)
-    return recorder.program(form(recorder, g, x, c))
+    formula, c = array_plan(Call(quantity, g, FORMAT, low, high, slope if bent else None), recorder)
+    return recorder.program(formula(recorder, g, x, c))
 
 
 def _hinge_of(softness: Symbol) -> Hinge:

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from softclip._arguments import arguments
-from softclip._checks import check_host_values
-from softclip._hinge import Hinge
-from softclip._named import Named
+from softclip._arguments.arguments import arguments
+from softclip._formulas.checks import check_host_values
+from softclip._libraries.numpy import has_meaning_of_its_own
 
 
 def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any], Any]:
@@ -26,20 +25,18 @@ def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any]
         name: _floats(jnp.asarray(value)) if isinstance(value, (list, tuple, np.ndarray, jax.Array)) else value
         for name, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
     }
-    _, squash, _, _, *checked = arguments(
-        "value", "x", jnp.zeros(()), bounds["x_min"], bounds["x_max"], g, bounds["slope"]
-    )
-    if not any(isinstance(value, jax.core.Tracer) for value in checked):
-        low, high, rate = (np.asarray(value) if isinstance(value, jax.Array) else value for value in checked)
-        check_host_values(low, high, rate, "")
-    return bounds, squash if isinstance(squash, (Named, Hinge)) else g
+    *_, call = arguments("value", "x", jnp.zeros(()), bounds["x_min"], bounds["x_max"], g, bounds["slope"])
+    if not any(isinstance(value, jax.core.Tracer) for value in call.constants):
+        low, high, steep = (np.asarray(v) if isinstance(v, jax.Array) else v for v in call.constants)
+        check_host_values(low, high, steep)
+    return bounds, g if call.g.kind == "declared" else call.g
 
 
 def as_input(x: Any) -> Any:
     """The input as an array of JAX, as Flax's layers take it; what `soft_clip` refuses is left for it to refuse."""
-    if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) and not isinstance(x, np.ma.MaskedArray):
-        return jnp.asarray(x)
-    return x
+    if isinstance(x, np.ndarray) and has_meaning_of_its_own(x):
+        return x
+    return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) else x
 
 
 def _floats(value: jax.Array) -> jax.Array:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from softclip._arguments import arguments
-from softclip._checks import check_host_values
-from softclip._squash import Squash
+from softclip._arguments.arguments import arguments
+from softclip._formulas.checks import check_host_values
+from softclip._functions.squash import Squash
 
 G = Any  # a name, a Squash or an increasing function
 Bound = Any  # a number, a tensor, an array, a list, or None with a hinge
@@ -26,11 +26,10 @@ def check(x_min: Bound, x_max: Bound, g: G, slope: Bound) -> Squash:
         value.detach().cpu() if isinstance(value, torch.Tensor) and not unknown else x if unknown else value
         for value, unknown in zip(given, hidden, strict=True)
     )
-    _, squash, _, _, low, high, rate = arguments("value", "x", x, low, high, g, rate)
+    *_, call = arguments("value", "x", x, low, high, g, rate)
     if not any(hidden):
-        low, high, rate = (v.numpy() if isinstance(v, torch.Tensor) else v for v in (low, high, rate))
-        check_host_values(low, high, rate, "")
-    return squash
+        check_host_values(*(v.numpy() if isinstance(v, torch.Tensor) else v for v in call.constants))
+    return call.g
 
 
 def as_buffer(name: str, value: Bound) -> Bound:

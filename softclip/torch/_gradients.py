@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from softclip._arguments import arguments
-from softclip._format import FORMATS
+from softclip._arguments.arguments import arguments
+from softclip._formulas.formats import FORMATS
+from softclip._functions.squash import as_number
 from softclip._soft_clip import soft_clip
-from softclip._squash import as_number
 from softclip.torch._bounds import G
 
 

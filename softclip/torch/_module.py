@@ -27,7 +27,7 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
         `softclip.Squash` such as ``softclip.hinge(0.1)``, or any increasing function of a tensor with finite limits.
     slope : float, tensor, array_like or None
         None squashes all real numbers, as the reference does. A number makes it a smooth ``clamp`` with this
-        derivative in the middle of the range; with 1 the values there pass unchanged.
+        derivative in the middle of the range; with 1 the values there hardly change.
 
     Raises
     ------

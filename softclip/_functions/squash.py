@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Squash:
     Raises
     ------
     TypeError
-        If `fn`, `inverse` or `derivative` cannot be called, or a number is none.
+        If `fn`, `inverse` or `derivative` is not callable, or a numeric argument is not a number.
     ValueError
         If `low` and `high` are not finite and increasing, or less than 2^-125 apart, `center` is not finite, or `slope`
         is not positive and finite.
@@ -80,6 +80,8 @@ class Squash:
     name: str
     strict = True
     """Whether it increases everywhere, and not only up to a knee."""
+    kind: Literal["odd", "hinge", "declared"] = "declared"
+    """Which formulas apply: of an odd function of the package, of its hinge, or of what a user declares."""
 
     def __init__(
         self,

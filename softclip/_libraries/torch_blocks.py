@@ -12,10 +12,8 @@ from typing import Any
 
 import torch
 
-from softclip._format import Format
-from softclip._plan import Quantity
-from softclip._program import Operation, Steps, number_program
-from softclip._squash import Squash
+from softclip._formulas.call import Call
+from softclip._formulas.program import Operation, Steps, number_program
 
 Array = Any
 
@@ -34,13 +32,11 @@ def is_ordinary(x: Array) -> bool:
     )
 
 
-def run_program(
-    quantity: Quantity, inputs: tuple[Array, ...], g: Squash, format_: Format, *numbers: float | None
-) -> Array:
-    """The quantity at x, which is ordinary, times the second of the inputs if there is one. No derivative can be taken of it."""
-    steps = _steps(quantity, len(inputs) > 1, g, format_, *numbers)
-    compute, dtype = getattr(torch, format_.computed_in.name), getattr(torch, format_.name)
-    x = inputs[0]
+def run_program(call: Call, x: Array, *weights: Array) -> Array:
+    """What the call asks for at x, which is ordinary, times `weights` if given. No derivative can be taken of it."""
+    steps = _steps(call, bool(weights))
+    compute, dtype = getattr(torch, call.format.computed_in.name), getattr(torch, call.format.name)
+    inputs = (x, *weights)
     if x.numel() <= BLOCK:
         if x.dtype is compute:
             return steps.run([*steps.slots], inputs, None)
@@ -59,9 +55,9 @@ def run_program(
 
 
 @functools.lru_cache(maxsize=1024)
-def _steps(quantity: Quantity, weighted: bool, g: Squash, format_: Format, *numbers: float | None) -> Steps:
-    program = number_program(quantity, g, format_, *numbers, weighted=weighted)
-    dtype = getattr(torch, format_.computed_in.name)
+def _steps(call: Call, weighted: bool) -> Steps:
+    program = number_program(call, weighted=weighted)
+    dtype = getattr(torch, call.format.computed_in.name)
     return program.compiled(_function, functools.partial(torch.tensor, dtype=dtype, device="cpu"))
 
 

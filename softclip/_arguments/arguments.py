@@ -6,23 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from softclip._checks import NUMBERS, check_host_values, check_kind, is_number, numbers
-from softclip._format import Format
-from softclip._hinge import Hinge
-from softclip._libraries import library
-from softclip._named import Named
-from softclip._plan import Quantity
-from softclip._resolve import resolve
-from softclip._run import Standard
-from softclip._squash import Squash, as_number
+from softclip._arguments.resolve import resolve
+from softclip._formulas.call import Call, Quantity
+from softclip._formulas.checks import NUMBERS, check_host_values, check_kind, checked_numbers, is_number
+from softclip._formulas.formats import Format
+from softclip._functions.squash import Squash, as_number
+from softclip._libraries.find import library
+from softclip._libraries.standard import Library
 
 Array = Any
 
 
 def arguments(
     quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any
-) -> tuple[Standard, Squash, Array, Format, Any, Any, Any]:
-    """The library of x, which the caller calls `name`, and the arguments: numbers as floats in x's format, arrays in x's dtype."""
+) -> tuple[Library, Array, Call]:
+    """The library of x, x as an array of it, and the call, with bounds and slope brought to x. x is called `name`."""
     x, lib = _as_array(name, x, (x_min, x_max, slope))
     try:
         format_ = lib.format(x)
@@ -34,38 +32,36 @@ def arguments(
     if lib.tracing():
         check_kind(squash, format_, x_min, x_max, slope)
         given = (("x_min", x_min), ("x_max", x_max), ("slope", slope))
-        low, high, steepness = (_traced(argument, value, name, x, lib, format_) for argument, value in given)
-        lib.check_symbols(low, high, steepness)
-        return lib, squash, x, format_, low, high, steepness
+        low, high, steep = (_traced(argument, value, name, x, lib, format_) for argument, value in given)
+        lib.check_symbols(low, high, steep)
+        return lib, x, Call(quantity, squash, format_, low, high, steep)
     if not (is_number(x_min) and is_number(x_max) and is_number(slope)):
         x_min, x_max, slope = map(_unboxed, (x_min, x_max, slope))
     if is_number(x_min) and is_number(x_max) and is_number(slope):
-        return lib, squash, x, format_, *numbers(squash, format_, x_min, x_max, slope)
+        return lib, x, Call(quantity, squash, format_, *checked_numbers(squash, format_, x_min, x_max, slope))
     check_kind(squash, format_, x_min, x_max, slope)
-    low, high, steepness = (
+    low, high, steep = (
         _read(argument, value, name, x, lib, format_)
         for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
     )
-    check_host_values(low, high, steepness, f" once rounded to {format_.name}")
+    check_host_values(low, high, steep, f" once rounded to {format_.name}")
     low = _beside(low, x_min, x, lib, format_)
     high = _beside(high, x_max, x, lib, format_)
-    slope = steepness if is_number(slope) else _beside(steepness, slope, x, lib, format_)
-    return lib, squash, x, format_, low, high, slope
+    slope = steep if is_number(slope) else _beside(steep, slope, x, lib, format_)
+    return lib, x, Call(quantity, squash, format_, low, high, slope)
 
 
 def _check_declared(quantity: Quantity, g: Squash) -> None:
     """ValueError if a function that is not the package's lacks what the quantity needs."""
-    if isinstance(g, (Named, Hinge)):
+    if g.kind != "declared":
         return
     needed = {"value": "fn", "inverse": "inverse"}.get(quantity, "derivative")
     if getattr(g, needed) is None:
-        msg = (
-            f"g={g.name!r} declares no {needed}, and none is guessed: declare it, Squash(..., {needed}=...); g is {g!r}"
-        )
+        msg = f"g={g.name!r} has no {needed}. Declare one: Squash(..., {needed}=...); g is {g!r}"
         raise ValueError(msg)
 
 
-def _as_array(name: str, x: Any, others: tuple[Any, ...]) -> tuple[Array, Standard]:
+def _as_array(name: str, x: Any, others: tuple[Any, ...]) -> tuple[Array, Library]:
     """The array x and its library.
 
     Numbers and nested lists become arrays of the library of the first array among `others`, or of NumPy.
@@ -86,15 +82,18 @@ def _as_array(name: str, x: Any, others: tuple[Any, ...]) -> tuple[Array, Standa
         raise TypeError(msg) from None
 
 
-def _beside_array(name: str, x: Any, values: Array, like: Array) -> tuple[Array, Standard]:
-    """x, a number or a list, as an array of the library of `like`; of its dtype, unless x is a NumPy number, which has one."""
+def _beside_array(name: str, x: Any, values: Array, like: Array) -> tuple[Array, Library]:
+    """x, a number or a list, as an array of the library of `like`, and that library.
+
+    It has the dtype of `like`, unless x is a NumPy number, which has a dtype of its own.
+    """
     _check_format(name, values, library(values))
     lib = library(like)
     format_ = library(values).format(values) if isinstance(x, np.generic) else lib.format(like)
     dtype = lib.dtype(format_)
     if isinstance(x, (int, float)):
-        return lib.number_beside(x, like, dtype), lib
-    return lib.beside(values, like, dtype), lib
+        return lib.number_as_array_like(x, like, dtype), lib
+    return lib.as_array_like(values, like, dtype), lib
 
 
 NUMBERS_AND_LISTS = (*NUMBERS, list, tuple)
@@ -134,7 +133,7 @@ def _unboxed(value: Any) -> Any:
     return value[()] if type(value) is np.ndarray and value.ndim == 0 else value
 
 
-def _traced(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
+def _traced(name: str, value: Any, of: str, x: Array, lib: Library, format_: Format) -> Any:
     """A bound or slope while a library traces: None, a float that may be a symbol, or an array of the library."""
     if value is None:
         return None
@@ -143,14 +142,14 @@ def _traced(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Fo
     if isinstance(value, (int, float)) or lib.is_symbol(value):
         return value * 1.0  # float() would ask a symbol for its value
     if isinstance(value, (list, tuple, np.ndarray, np.generic)):
-        return lib.beside(value, x, lib.dtype(format_))
+        return lib.as_array_like(value, x, lib.dtype(format_))
     if is_number(value):
         return as_number(name, value)
     return _own(name, value, of, x, lib, format_)
 
 
-def _read(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Any:
-    """A bound or slope: None, a float, a NumPy array, or an array that can stand beside x; each rounded to the format."""
+def _read(name: str, value: Any, of: str, x: Array, lib: Library, format_: Format) -> Any:
+    """A bound or slope, rounded to the format: None, a float, a NumPy array, or an array of x's library."""
     if value is None:
         return None
     if is_number(value):
@@ -166,7 +165,7 @@ def _read(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Form
     return _own(name, value, of, x, lib, format_)
 
 
-def _own(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Format) -> Array:
+def _own(name: str, value: Any, of: str, x: Array, lib: Library, format_: Format) -> Array:
     """A bound or slope that is an array of x's library, in the dtype of the result."""
     if not lib.owns(value):
         msg = f"{name} must be a number or an array of {of}'s library; {of} is {_kind(x)}, {name} is {_kind(value)}"
@@ -175,10 +174,10 @@ def _own(name: str, value: Any, of: str, x: Array, lib: Standard, format_: Forma
         msg = f"{name} must be on {of}'s device; {of} is on {lib.device(x)}, {name} on {lib.device(value)}"
         raise ValueError(msg)
     _check_format(name, value, lib)
-    return lib.cast(value, lib.dtype(format_))
+    return lib.astype(value, lib.dtype(format_))
 
 
-def _check_format(name: str, value: Array, lib: Standard) -> None:
+def _check_format(name: str, value: Array, lib: Library) -> None:
     try:
         lib.format(value)
     except TypeError as error:
@@ -186,9 +185,9 @@ def _check_format(name: str, value: Array, lib: Standard) -> None:
         raise TypeError(msg) from None
 
 
-def _beside(value: Any, given: Any, x: Array, lib: Standard, format_: Format) -> Any:
-    """What `_read` made of a bound or slope as an array beside x."""
-    return value if given is None or lib.owns(given) else lib.beside(value, x, lib.dtype(format_))
+def _beside(value: Any, given: Any, x: Array, lib: Library, format_: Format) -> Any:
+    """What `_read` made of a bound or slope as an array of x's library."""
+    return value if given is None or lib.owns(given) else lib.as_array_like(value, x, lib.dtype(format_))
 
 
 def _kind(value: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from softclip._squash import Squash, as_number
+from softclip._functions.operations import Operations
+from softclip._functions.squash import Squash, as_number
 
 Array = Any
 
@@ -13,17 +14,18 @@ Array = Any
 class Hinge(Squash):
     """s [softplus(z/s) - softplus((z - 1)/s)], a clip of z to (0, 1) with corners rounded over the softness s.
 
-    Odd about its centre like the named ones, but with two scales. So its functions take a distance in x and the
-    constants ``c`` that `softclip._form` derives from the bounds, in the same units:
+    It is odd about its centre like the named functions, but it has two scales. So its methods take a distance in x, and
+    constants ``c`` that the plan derives from the bounds in the same units:
 
-        width     half the distance between the ends
-        kappa     1 over the softness
-        corners   D, the distance between the ends over the softness, or a number so large that e^-D is 0
-        weight    2 / D
-        share     1 - e^(-D/2)
+        width      half the distance between the ends
+        kappa      1 over the softness
+        corners    D, the distance between the ends over the softness, or a number so large that e^-D is 0
+        weight     2 / D
+        half_mass  1 - e^(-D/2)
     """
 
     low, high, center = 0.0, 1.0, 0.5
+    kind = "hinge"
 
     def __init__(self, softness: float) -> None:
         self.softness = as_number("softness", softness)
@@ -32,12 +34,7 @@ class Hinge(Squash):
             raise ValueError(msg)
         self.name = f"hinge({self.softness!r})"
 
-    @classmethod
-    def named(cls, name: str) -> Hinge:
-        """The hinge of that name, which is all that torch's compiler takes for a constant of it."""
-        return cls(float(name.removeprefix("hinge(").removesuffix(")")))
-
-    def sigma(self, ops: Any, y: Array, c: Any) -> Array:  # type: ignore[override]
+    def sigma(self, ops: Operations, y: Array, c: Any) -> Array:  # type: ignore[override]
         """On (-1, 1), with y the distance from the centre, up to a quarter of the way between the ends.
 
         It is (2/D) log((q + e^z) / (1 + q e^z)) with z = y kappa and q = e^(-D/2), written for z >= 0 as
@@ -47,14 +44,14 @@ class Hinge(Squash):
         a = ops.abs(y)
         half = 0.5 * c.corners
         z = ops.minimum(a * c.kappa, 40.0)
-        rounded = ops.log1p(c.share * ops.expm1(z) / (1 + ops.exp(z - half)))
+        rounded = ops.log1p(c.half_mass * ops.expm1(z) / (1 + ops.exp(z - half)))
         straight = ops.maximum(a - 40.0 / c.kappa, 0.0) / c.width
         s = straight + c.weight * rounded
         s = ops.minimum(s, 1.0)  # D can be below the smallest number
         return ops.where(y < 0, -s, s)
 
-    def tail(self, ops: Any, d: Array, c: Any) -> Array:
-        """1 - sigma, with d the distance inwards from the nearer end: (2/D) [softplus(a) - softplus(a - D)], a = d kappa.
+    def tail(self, ops: Operations, d: Array, c: Any) -> Array:
+        """1 - sigma at the distance d inwards from the nearer end: (2/D) [softplus(a) - softplus(a - D)], a = d kappa.
 
         softplus(a) - softplus(a - D) = p + log1p(e^(a - 2p) (1 - e^(2p - D)) / (1 + e^(a - D))) for p = max(a, 0).
         """
@@ -64,39 +61,39 @@ class Hinge(Squash):
         rounded = ops.log1p(ops.exp(a - 2 * p) * -ops.expm1(beyond) / (1 + ops.exp(a - c.corners)))
         return ops.minimum(ops.maximum(d, 0.0) / c.width + c.weight * rounded, 1.0)
 
-    def density(self, ops: Any, d: Array, c: Any, s: float) -> Array:
+    def density(self, ops: Operations, d: Array, c: Any, s: float) -> Array:
         """s^2 times the derivative of sigma in z, over 1 - e^-D: 2 sg(a) sg(D - a) with sg(z) = 1 / (1 + e^-z)."""
         a = ops.minimum(d * c.kappa, 800.0)
         return 2 * _logistic(ops, a, s) * _logistic(ops, c.corners - a, 1.0)
 
-    def log_density(self, ops: Any, d: Array, c: Any) -> Array:
+    def log_density(self, ops: Operations, d: Array, c: Any) -> Array:
         a = ops.minimum(d * c.kappa, 800.0)
         return math.log(2) - _softplus(ops, -a) - _softplus(ops, a - c.corners)
 
-    def excess(self, ops: Any, z: Array, b: Array) -> Array:
-        """How much further than y its preimage is from the middle, over the softness.
+    def excess(self, ops: Operations, z: Array, b: Array) -> Array:
+        """How much further from the middle the preimage of y is than y itself, in units of the softness.
 
-        For y at the distances z from the middle and b from the nearer end, over the softness too, that is
+        With y at the distances z from the middle and b from the nearer end, in the same units, it is
         log((1 - e^(b - D)) / (1 - e^-b)) = log1p((1 - e^-2z) / (e^b - 1)), as D = 2 (z + b).
         """
         return ops.log1p(-ops.expm1(-2 * z) / self._expm1(ops, b))
 
-    def _expm1(self, ops: Any, b: Array) -> Array:
-        """e^b - 1, but no further than where what 1 over it adds to b is lost; 1 on a bound, where infinity is added."""
+    def _expm1(self, ops: Operations, b: Array) -> Array:
+        """e^b - 1, capped where its reciprocal no longer changes b. At b = 0 it is 1; the caller adds infinity."""
         return ops.where(b == 0, 1.0, ops.expm1(ops.minimum(b, 80.0)))
 
-    def corner(self, ops: Any, a: Array) -> Array:
+    def corner(self, ops: Operations, a: Array) -> Array:
         """What a corner adds to a hard bound at the distance a: softplus(a) - max(a, 0), for abs a."""
         return ops.log1p(ops.exp(-a))
 
-    def corner_density(self, ops: Any, a: Array) -> Array:
+    def corner_density(self, ops: Operations, a: Array) -> Array:
         """The derivative of softplus."""
         return _logistic(ops, a, 1.0)
 
-    def corner_log_density(self, ops: Any, a: Array) -> Array:
+    def corner_log_density(self, ops: Operations, a: Array) -> Array:
         return -_softplus(ops, -a)
 
-    def corner_excess(self, ops: Any, b: Array) -> Array:
+    def corner_excess(self, ops: Operations, b: Array) -> Array:
         """What the inverse of softplus takes from b: -log(1 - e^-b) = log1p(1 / (e^b - 1))."""
         return ops.log1p(1 / self._expm1(ops, b))
 
@@ -107,14 +104,14 @@ class Hinge(Squash):
         return self.name
 
 
-def _logistic(ops: Any, a: Array, s: float) -> Array:
+def _logistic(ops: Operations, a: Array, s: float) -> Array:
     """s^2 / (1 + e^-a), accurate relative to its value."""
     w = ops.exp(-0.5 * ops.abs(a))
     e = w * w
     return ops.where(a < 0, (s * w) * (s * w), s * s) / (1 + e)
 
 
-def _softplus(ops: Any, a: Array) -> Array:
+def _softplus(ops: Operations, a: Array) -> Array:
     return ops.maximum(a, 0.0) + ops.log1p(ops.exp(-ops.abs(a)))
 
 
@@ -127,7 +124,7 @@ def hinge(softness: float) -> Squash:
     Parameters
     ----------
     softness : float
-        How far the corners reach. As it goes to 0 the function becomes the hard clip.
+        How far the corners tail_factor. As it goes to 0 the function becomes the hard clip.
 
     Returns
     -------

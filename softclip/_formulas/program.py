@@ -1,9 +1,9 @@
-"""A form as a program: its operations in order, recorded once, for an executor to run on arrays that it holds already.
+"""A formula as a program: its operations in order, recorded once, to be run on arrays that are held already.
 
-Evaluated as it stands, a form makes a new array with every operation, and Python finds its way through it anew on every
-call. Recorded, the same operations in the same order are a list of steps, each of which says into which slot its result
-goes; slots are used again as soon as nothing needs what they hold. Only forms with number bounds are recorded, whose
-constants are numbers, and whose derivative nobody takes through the operations.
+A formula that is evaluated as it stands makes a new array with every operation, and Python runs through it anew on
+every call. A program is the same operations in the same order, as a list of steps. Each step says into which slot its
+result goes, and a slot is used again as soon as nothing needs what it holds. Only formulas between number bounds are
+recorded: their constants are numbers, and nobody differentiates through their operations.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from softclip._form import Scale
-from softclip._format import Format
-from softclip._named import Named
-from softclip._plan import Quantity, number_plan
-from softclip._squash import Squash
+from softclip._formulas.call import Call
+from softclip._formulas.formats import Format
+from softclip._formulas.ops import Ops
+from softclip._formulas.plan import number_plan
+from softclip._functions.operations import Operations
 
 Array = Any
 
@@ -81,26 +81,17 @@ class Steps(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def number_program(
-    quantity: Quantity,
-    g: Squash,
-    format_: Format,
-    low: float | None,
-    high: float | None,
-    slope: float | None,
-    *,
-    weighted: bool = False,
-) -> Program:
-    """The program of `softclip._plan.number_plan`, computing in ``format_.computed_in``; `weighted`, times a second input."""
-    form, c = number_plan(quantity, g, format_, low, high, slope, False)
-    recorder = Recorder(format_.computed_in, 1 + weighted)
+def number_program(call: Call, *, weighted: bool = False) -> Program:
+    """The program of a call between numbers, computing in ``format.computed_in``; `weighted`, times a second input."""
+    formula, c = number_plan(call, False)
+    recorder = Recorder(call.format.computed_in, 1 + weighted)
     x, *weights = recorder.inputs
-    result = form(recorder, g, x, c)
+    result = formula(recorder, call.g, x, c)
     return recorder.program(weights[0] * result if weights else result)
 
 
 class Symbol:
-    """What an array is while a form is recorded."""
+    """What an array is while a formula is recorded."""
 
     __slots__ = ("_ops", "index")
 
@@ -146,8 +137,8 @@ def makes_truths(operation: Operation) -> bool:
     return isinstance(operation, str) and operation in _TRUTHS.values()
 
 
-class Recorder:
-    """The operations in which forms are written; each is noted down under its name."""
+class Recorder(Ops):
+    """The operations in which formulas are written; each is noted down under its name."""
 
     def __init__(self, format_: Format, inputs: int) -> None:
         self._format = format_
@@ -156,40 +147,22 @@ class Recorder:
 
     def record(self, operation: Operation, *operands: Any) -> Symbol:
         if operation == "multiply" and [v for v in operands if not isinstance(v, Symbol)] == [1]:
-            return next(v for v in operands if isinstance(v, Symbol))  # what is lifted by 1, half a width of 1
+            return next(v for v in operands if isinstance(v, Symbol))  # a boost of 1, half a width of 1
         self._recorded.append((operation, tuple(v if isinstance(v, Symbol) else float(v) for v in operands)))
         return Symbol(self, len(self.inputs) + len(self._recorded) - 1)
 
-    def __getattr__(self, name: str) -> Callable[..., Symbol]:
-        return functools.partial(self.record, name)
-
-    def format(self, x: Symbol) -> Format:
+    def format(self, x: Array) -> Format:
         return self._format
 
-    def lift(self, x: Symbol, lifts: int) -> float:
-        return self._format.lift(lifts)
-
-    def call(self, fn: Callable[[Any], Any], u: Symbol) -> Symbol:
+    def call(self, fn: Callable[[Any], Any], u: Array) -> Symbol:
         return self.record(fn, u)
 
-    def cut(self, u: Symbol, limit: float) -> Symbol:
+    def clamp(self, u: Array, limit: float) -> Symbol:
         return self.record("clip", u, -limit, limit)
 
-    def share(self, part: Symbol, whole: float) -> Symbol:
-        return self.minimum(self.divide(part, whole), 1.0)
-
-    def affine(self, base: float | None, scale: float, r: Symbol) -> Symbol:
+    def affine(self, base: Any, scale: Any, r: Array) -> Symbol:
         scaled = self.record("multiply", r, scale)
         return scaled if base is None else self.record("add", scaled, base)
-
-    def sigma(self, g: Named, u: Symbol) -> Symbol:
-        return g.sigma(self, u)  # type: ignore[no-any-return]
-
-    def tail(self, g: Named, u: Symbol, lifts: int) -> Symbol:
-        return g.tail(self, self.record("abs", u), self._format.lift(lifts))  # type: ignore[no-any-return]
-
-    def quantile(self, g: Named, v: Symbol, near: Symbol, reach: Scale) -> Symbol:
-        return g.quantile(self, v, reach.measure(self.record("abs", near)), self._format.lift(reach.lifts))  # type: ignore[no-any-return]
 
     def program(self, result: Symbol) -> Program:
         """The steps that `result` needs, each with the slot for what it makes."""
@@ -217,3 +190,12 @@ class Recorder:
             places = tuple(slot_of[v.index] if isinstance(v, Symbol) else v for v in operands)
             placed.append(Step(operation, places, slot_of[index]))
         return Program(tuple(placed), first, slots)
+
+
+def _recorded(operation: str) -> Callable[..., Symbol]:
+    return lambda self, *operands: self.record(operation, *operands)
+
+
+for _operation in [name for name in vars(Operations) if not name.startswith("_")] + ["clip", "divide"]:
+    if _operation not in ("clamp", "half_pi"):
+        setattr(Recorder, _operation, _recorded(_operation))

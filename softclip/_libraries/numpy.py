@@ -11,26 +11,25 @@ from typing import Any
 import array_api_compat.numpy
 import numpy as np
 
-from softclip._format import Format
-from softclip._plan import Quantity
-from softclip._program import Operation, Steps, number_program
-from softclip._run import Standard, is_array
-from softclip._squash import Squash
+from softclip._formulas.call import Call
+from softclip._formulas.formats import Format
+from softclip._formulas.program import Operation, Steps, number_program
+from softclip._libraries.standard import Library
 
 Array = Any
 
 
-class NumPy(Standard):
+class NumPy(Library):
     name = "numpy"
     autodiff = False
     block_bytes = 2**17
     """What a program works on at a time: x, the result and the two to four slots stay in the cache."""
-    form_bytes = 2**16
-    """The same for a form, whose temporaries stay below the size for which malloc maps fresh pages."""
+    formula_bytes = 2**16
+    """The same for a formula, whose temporaries stay below the size for which malloc maps fresh pages."""
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
-        for name in ("abs", "minimum", "maximum", "copysign", "where", "log"):
+        for name in ("abs", "minimum", "maximum", "copysign", "where", "log", "pow"):
             setattr(self, name, getattr(np, name))
         self._dtypes: dict[Format, np.dtype[Any]] = {}
         self.steps = functools.lru_cache(maxsize=1024)(self._steps)
@@ -52,7 +51,7 @@ class NumPy(Standard):
     def device(self, x: Array) -> Any:
         return None
 
-    def cast(self, x: Array, dtype: Any) -> Array:
+    def astype(self, x: Array, dtype: Any) -> Array:
         if x.dtype == dtype:
             return np.asarray(x)
         with np.errstate(all="ignore"):  # bounds are cast before `run`
@@ -65,10 +64,10 @@ class NumPy(Standard):
             msg = f'g="erf" on NumPy arrays needs SciPy, which has {name}: pip install scipy'
             raise ImportError(msg) from error
 
-    def run(self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any) -> Array:
-        if is_array(low) or is_array(high) or is_array(slope):
-            return self.run_on_arrays(quantity, g, x, format_, low, high, slope)
-        steps, compute, dtype = self.steps(quantity, g, format_, low, high, slope)
+    def run(self, x: Array, call: Call) -> Array:
+        if not call.between_numbers:
+            return self.run_on_arrays(x, call)
+        steps, compute, dtype = self.steps(call)
         with np.errstate(all="ignore"):
             if x.size * compute.itemsize <= self.block_bytes:
                 # A 0-d array becomes a 1-d one, as ufuncs make no arrays of it, and one of a subclass an ordinary one.
@@ -85,25 +84,21 @@ class NumPy(Standard):
                     y_block[...] = made
             return y
 
-    def run_on_arrays(
-        self, quantity: Quantity, g: Squash, x: Array, format_: Format, low: Any, high: Any, slope: Any
-    ) -> Array:
-        """The form as it stands, in blocks if the result is large."""
-        arrays = [v for v in (low, high, slope) if is_array(v)]
-        block = self.form_bytes // self.dtype(format_.computed_in).itemsize
-        shape = np.broadcast_shapes(x.shape, *(v.shape for v in arrays))
+    def run_on_arrays(self, x: Array, call: Call) -> Array:
+        """The formula as it stands, in blocks if the result is large."""
+        compute = self.dtype(call.format.computed_in)
+        block = self.formula_bytes // compute.itemsize
+        shape = np.broadcast_shapes(x.shape, *(v.shape for v in call.arrays))
         with np.errstate(all="ignore"):
             if math.prod(shape) <= block:
-                return np.asarray(self.evaluate(self.plan(quantity, g, format_, low, high, slope), g, format_, x))
-            y = np.empty_like(x, dtype=self.dtype(format_), shape=shape, subok=False)
-            for x_block, y_block, *array_blocks in self.blocks([x, y, *arrays], self.dtype(format_), block):
-                given = iter(array_blocks)
-                bounds = (next(given) if is_array(v) else v for v in (low, high, slope))
-                y_block[...] = self.evaluate(self.plan(quantity, g, format_, *bounds), g, format_, x_block)
+                return np.asarray(self.evaluate(x, call))
+            y = np.empty_like(x, dtype=self.dtype(call.format), shape=shape, subok=False)
+            for x_block, y_block, *arrays in self.blocks([x, y, *call.arrays], self.dtype(call.format), block):
+                y_block[...] = self.evaluate(x_block, call.with_arrays(arrays))
             return y
 
     def blocks(self, arrays: list[Array], dtype: Any, size: int) -> Any:
-        """Pieces of that many elements of the arrays, which are broadcast, as 1-d arrays of the dtype; the second is written to."""
+        """Pieces of the arrays, broadcast, as 1-d arrays of the dtype and that size. The second is written to."""
         with np.nditer(
             arrays,
             flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok"],
@@ -115,18 +110,18 @@ class NumPy(Standard):
             blocks.reset()
             yield from blocks
 
-    def _steps(
-        self, quantity: Quantity, g: Squash, format_: Format, low: float | None, high: float | None, slope: float | None
-    ) -> tuple[Steps, np.dtype[Any], np.dtype[Any]]:
+    def _steps(self, call: Call) -> tuple[Steps, np.dtype[Any], np.dtype[Any]]:
         """The program of a call, the dtype that it computes in, and that of the result."""
-        compute = self.dtype(format_.computed_in)
-        program = number_program(quantity, g, format_, low, high, slope)
-        return program.compiled(self.function, functools.partial(np.array, dtype=compute)), compute, self.dtype(format_)
+        compute = self.dtype(call.format.computed_in)
+        program = number_program(call)
+        constant = functools.partial(np.array, dtype=compute)
+        return program.compiled(self.function, constant), compute, self.dtype(call.format)
 
     def function(self, operation: Operation) -> Callable[..., Array]:
         """What does an operation, with ``out``; it may also make a new array."""
         if not isinstance(operation, str):
-            return lambda u, out: np.array(self.call(operation, u))  # noqa: ARG005  (a copy: it might be u, which a step writes to)
+            # A copy, as the result might be u, which a step may write to.
+            return lambda u, out: np.array(self.call(operation, u))  # noqa: ARG005
         own = {"where": _where, "clip": _clip}
         return own.get(operation) or getattr(np, operation, None) or self._special(operation)
 
@@ -140,7 +135,7 @@ def _clip(a: Array, low: Array, high: Array, out: Array | None) -> Array:
 
 
 def has_meaning_of_its_own(x: Array) -> bool:
-    """Whether an array says for itself what functions do to it, as those with units or masks do: our result would lose it."""
+    """Whether an array says for itself what functions do to it, as those with units or masks do. We would lose that."""
     kind = type(x)
     if kind in (np.ndarray, np.memmap):
         return False
@@ -155,8 +150,14 @@ def _refusal(x: Array) -> str:
     if hasattr(x, "unmasked"):
         return f"must not be of the class {kind}, whose mask would be lost. Pass its .filled(numpy.nan)."
     if hasattr(x, "unit") or hasattr(x, "units"):
-        return f"must not be of the class {kind}, whose unit would be lost. Convert x and the bounds to one unit, and pass their values."
-    return f"must not be of the class {kind}, whose meaning would be lost. Pass numpy.asarray of it, if plain numbers are meant."
+        return (
+            f"must not be of the class {kind}, whose unit would be lost. "
+            "Convert x and the bounds to one unit, and pass their values."
+        )
+    return (
+        f"must not be of the class {kind}, whose meaning would be lost. "
+        "Pass numpy.asarray of it, if plain numbers are meant."
+    )
 
 
 NUMPY = NumPy(array_api_compat.numpy)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from softclip._format import Format
-from softclip._program import Operand, Program, makes_truths
+from softclip._formulas.formats import Format
+from softclip._formulas.program import Operand, Program, makes_truths
 
 TYPES = {"float32": "float", "float64": "double"}
 

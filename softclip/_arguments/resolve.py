@@ -1,7 +1,7 @@
 """What may be passed as ``g``, made into a Squash.
 
-A name is looked up, a library's own version of a named function is recognised by identity, and any other callable is an
-increasing function whose limits are read off it once.
+A name is looked up. A library's own version of a named function is recognised by identity. Any other callable is taken
+for an increasing function, and its limits are read off it once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import sys
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from softclip._format import Format
-from softclip._hinge import hinge
-from softclip._named import NAMED
-from softclip._run import Standard
-from softclip._squash import Squash, Unread, hashable
+from softclip._formulas.formats import Format
+from softclip._functions.named import FAMILIES, NAMED
+from softclip._functions.squash import Squash, Unread, hashable
+from softclip._libraries.standard import Library
 
 Array = Any
 
@@ -45,7 +44,7 @@ _ALIASES = {
 }
 
 
-def resolve(g: Any, lib: Standard, x: Array) -> Squash:
+def resolve(g: Any, lib: Library, x: Array) -> Squash:
     """`g` as a Squash, for use on x; ValueError or TypeError that names g if it cannot be one."""
     if isinstance(g, str):
         if g in NAMED:
@@ -53,11 +52,14 @@ def resolve(g: Any, lib: Standard, x: Array) -> Squash:
         import difflib  # only for the message
 
         nearest = difflib.get_close_matches(g.lower(), NAMED, n=1, cutoff=0.0)[0]
-        msg = f"g must be one of {', '.join(NAMED)}, a Squash such as hinge(0.1), or a function; got {g!r}. Did you mean {nearest!r}?"
+        msg = (
+            f"g must be one of {', '.join(NAMED)}, a Squash such as hinge(0.1), or a function; got {g!r}. "
+            f"Did you mean {nearest!r}?"
+        )
         raise ValueError(msg)
     if isinstance(g, Squash):
         return g
-    if not callable(g) or g is hinge or (isinstance(g, type) and issubclass(g, Squash)):
+    if not callable(g) or g in tuple(FAMILIES.values()) or (isinstance(g, type) and issubclass(g, Squash)):
         msg = f"g must be a name, a Squash such as hinge(0.1), or an increasing function of an array; got {g!r}"
         raise TypeError(msg)
     # Dynamo guards on each lookup: in its graphs none that an import of another library would change.
@@ -86,18 +88,21 @@ def _lookup(path: str) -> Any:
     return getattr(getattr(sys.modules.get(parent), kind, None), name, None)
 
 
-_declared: dict[tuple[Hashable, Standard, Format], Squash] = {}
+_declared: dict[tuple[Hashable, Library, Format], Squash] = {}
 
 
-def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
-    """The function g with the limits read off it, in the dtype in which it will be evaluated; ValueError that shows them if they are none."""
+def _declare(g: Callable[[Array], Array], lib: Library, x: Array) -> Squash:
+    """The function g with its limits, which are read off it in the dtype in which it will be evaluated.
+
+    Raises ValueError, which shows them, if they are not finite and increasing.
+    """
     compute = lib.format(x).computed_in
     if lib.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
         return Unread(g, *_limits(g, lib, x, compute))
     key = (hashable(g), lib, compute)  # the Squash keeps g, and so its id
     found = _declared.get(key)  # another thread may clear it at any time
     if found is None:
-        with lib.outside():
+        with lib.untraced():
             low, high = (float(limit) for limit in _limits(g, lib, x, compute))
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             name = getattr(g, "__name__", repr(g))
@@ -112,6 +117,6 @@ def _declare(g: Callable[[Array], Array], lib: Standard, x: Array) -> Squash:
     return found
 
 
-def _limits(g: Callable[[Array], Array], lib: Standard, x: Array, compute: Format) -> Array:
-    ends = lib.beside([-math.inf, math.inf], x, lib.dtype(compute))
+def _limits(g: Callable[[Array], Array], lib: Library, x: Array, compute: Format) -> Array:
+    ends = lib.as_array_like([-math.inf, math.inf], x, lib.dtype(compute))
     return lib.call(g, ends)

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from softclip._format import Format
-from softclip._hinge import Hinge
-from softclip._named import Named
-from softclip._squash import Squash, as_number
+from softclip._formulas.formats import Format
+from softclip._functions.hinge import Hinge
+from softclip._functions.squash import Squash, as_number
 
 NUMBERS = (int, float, complex, np.generic)
 """Python's and NumPy's numbers, and what only looks like one."""
@@ -44,7 +43,7 @@ def check_values(low: float | None, high: float | None, slope: float | None) -> 
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
-def numbers(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
+def checked_numbers(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -> tuple[float | None, ...]:
     """The same rounded to the format, and checked again."""
     low, high, slope = check_call(g, format_, x_min, x_max, slope)
     low, high = (None if v is None else format_.round(v) for v in (low, high))
@@ -84,24 +83,32 @@ def check_kind(g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any) -
         msg = "x_min and x_max are both None: pass at least one bound"
         raise ValueError(msg)
     if x_min is None or x_max is None:
-        if not isinstance(g, Hinge):
+        if g.kind != "hinge":
             msg = (
                 f"g={g.name!r} needs two bounds; got x_min={x_min!r} and x_max={x_max!r}. "
                 "For no bound on one side, pass g=hinge(softness)"
             )
             raise ValueError(msg)
-        if g.softness >= math.ldexp(1.0, format_.computed_in.largest):  # the value at the bound is about that large
-            msg = f"g={g.name} is too soft for one bound in {format_.name}: its softness must be less than 2^{format_.computed_in.largest}"
+        if isinstance(g, Hinge) and g.softness >= math.ldexp(
+            1.0, format_.computed_in.largest
+        ):  # the value at the bound is about that large
+            msg = (
+                f"g={g.name} is too soft for one bound in {format_.name}: "
+                f"its softness must be less than 2^{format_.computed_in.largest}"
+            )
             raise ValueError(msg)
         if slope is not None and not is_number(slope):
             msg = "slope must be None or 1 with one bound; got an array"
             raise ValueError(msg)
-    if slope is not None and not isinstance(g, (Named, Hinge)) and g.slope is None:
-        msg = f"slope={slope!r} needs the slope of g at its center: declare it, Squash(..., center=..., slope=...); g is {g!r}"
+    if slope is not None and g.kind == "declared" and g.slope is None:
+        msg = (
+            f"slope={slope!r} needs the slope of g at its center. "
+            f"Declare it: Squash(..., center=..., slope=...); g is {g!r}"
+        )
         raise ValueError(msg)
 
 
-def check_host_values(low: Any, high: Any, slope: Any, where: str) -> None:
+def check_host_values(low: Any, high: Any, slope: Any, where: str = "") -> None:
     """Values that are at hand, numbers and NumPy arrays; arrays of other libraries are not read back."""
     if isinstance(low, np.ndarray) or isinstance(high, np.ndarray):
         low_shown, high_shown = _first_wrong(low, high)

@@ -22,13 +22,14 @@ class Format:
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return format_named, (self.name,)
 
-    def lift(self, lifts: int = 1) -> float:
-        """s, by the square of which a tail is lifted: 1 for 0 `lifts`, near the largest number for 1, still nearer for 2.
+    def boost(self, boost_level: int = 1) -> float:
+        """The boost s of a level: a tail is computed s^2 times too large. It is 1 at level 0.
 
-        1 leaves 2^32 for what it meets: gradients from outside, in reverse, and XLA, which makes one constant of two
-        factors and flushes it to 0 if it is subnormal. 2 is for what is multiplied by more than the square of the first.
+        At level 1, s^2 is 2^32 less than the largest number. That leaves room for gradients that come from outside in
+        reverse, and for XLA, which makes one constant of two factors and flushes it to 0 if it is subnormal. Level 2
+        uses the whole range, for factors larger than the s^2 of level 1.
         """
-        return math.ldexp(1.0, self.largest // 2 - (16, 0)[lifts - 1]) if lifts else 1.0
+        return math.ldexp(1.0, self.largest // 2 - (16, 0)[boost_level - 1]) if boost_level else 1.0
 
     @property
     def tiny(self) -> float:

@@ -1,0 +1,1 @@
+"""What may be passed to a public function: `arguments` checks it and brings it to x, `resolve` makes a Squash of g."""

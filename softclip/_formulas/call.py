@@ -1,0 +1,53 @@
+"""What is asked of a library: a quantity, of which function, in which format, between which bounds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from softclip._formulas.formats import Format
+from softclip._functions.squash import Squash
+
+Quantity = Literal["value", "derivative", "log_derivative", "inverse"]
+"""f, its derivative, the logarithm of that, or the inverse of f."""
+
+
+def is_array(value: Any) -> bool:
+    """Whether a bound or slope is an array, and not a Python number or None."""
+    return not (value is None or isinstance(value, (int, float)))
+
+
+class Call(NamedTuple):
+    """A call of a public function without x. Bounds and slope are floats, None, or arrays in the format's dtype."""
+
+    quantity: Quantity
+    g: Squash
+    format: Format
+    low: Any
+    high: Any
+    slope: Any
+
+    @property
+    def between_numbers(self) -> bool:
+        """Whether neither bounds nor slope are arrays."""
+        return not (is_array(self.low) or is_array(self.high) or is_array(self.slope))
+
+    @property
+    def one_bound(self) -> bool:
+        return self.low is None or self.high is None
+
+    @property
+    def constants(self) -> tuple[Any, Any, Any]:
+        return self[3:]
+
+    @property
+    def arrays(self) -> list[Any]:
+        """Those of the bounds and the slope that are arrays."""
+        return [v for v in self.constants if is_array(v)]
+
+    def with_constants(self, low: Any, high: Any, slope: Any) -> Call:
+        return self._replace(low=low, high=high, slope=slope)
+
+    def with_arrays(self, arrays: Any) -> Call:
+        """The same with other arrays in place of `arrays`, in their order."""
+        others = iter(arrays)
+        return self.with_constants(*(next(others) if is_array(v) else v for v in self.constants))

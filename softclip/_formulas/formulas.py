@@ -1,0 +1,239 @@
+"""How f, its derivatives and its inverse are computed from a clipping function g and the bounds.
+
+A formula is a function ``formula(ops, g, x, c)`` of x and of the constants ``c`` of one call. `softclip._formulas.plan`
+makes the constants, and `softclip._formulas.constants` says what the words mean. There are several formulas for the
+value, because the bounds decide how it is best computed:
+
+    odd          b sigma(u)                                      bounds -b and b: accurate relative to f around 0
+    tails        lo + h t(abs u) for u < 0, hi - h t(abs u)      one tail t = 1 - sigma from both ends, h = half width
+    signed_tail  (m + c) - c t(abs u), c = copysign(h, u)        the same without a branch, where m + h is hi, m - h lo
+    clipped      m + h sigma(u), clipped                         bounds far from 0, where no gradient has to pass
+    mixed        odd or tails, element by element                bounds that are arrays
+    declared     tails of a function that is not the package's
+    hinged, hinged_symmetric, hinged_low, hinged_high            the hinge: tails; with odd in the middle; one bound
+
+Written this way f stays in the bounds by the monotonicity of rounding alone, and h t, unlike (hi - lo) G, cannot
+overflow. Every branch of a ``where`` is finite wherever it is not taken, so that no gradient is NaN.
+
+The derivative is r sigma'(u) with r = h du/dx, its logarithm log r + log sigma'(u), and the inverse is found from how
+far y is from the middle and from the nearer bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from softclip._formulas.constants import Constants, CornerConstants, HingeConstants, Parts
+from softclip._formulas.ops import Ops
+from softclip._functions.hinge import Hinge
+from softclip._functions.odd import OddSquash
+from softclip._functions.squash import Squash
+
+Array = Any
+Formula = Callable[[Any, Any, Array, Any], Array]
+
+
+# The value.
+
+
+def odd(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    return ops.affine(None, c.half, ops.sigma(g, position(ops, x, c)))
+
+
+def clipped(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    return ops.clip(ops.affine(c.middle, c.half, ops.sigma(g, position(ops, x, c))), c.low, c.high)
+
+
+def signed_tail(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    u = position(ops, x, c)
+    toward = ops.copysign(c.half, u)
+    t = ops.tail(g, u, c.tail_factor.boost_level)
+    lowered = ops.copysign(c.tail_factor.reduced, u) if c.tail_factor.boost_level else toward
+    return (c.middle + toward) - lowered * t
+
+
+def tails(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    u = position(ops, x, c)
+    t = c.tail_factor.times(ops.tail(g, u, c.tail_factor.boost_level))
+    return ops.where(u < 0, c.low + t, c.high - t)
+
+
+def mixed(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    u = position(ops, x, c)
+    t = c.tail_factor.times(ops.tail(g, u, c.tail_factor.boost_level))
+    symmetric = c.middle + c.half * ops.sigma(g, u)
+    return ops.where(c.middle == 0, symmetric, ops.where(u < 0, c.low + t, c.high - t))
+
+
+def declared(ops: Ops, g: Squash, x: Array, c: Constants) -> Array:
+    v = g.sigma(ops, position(ops, x, c))
+    v = ops.where(v < g.low, g.low, ops.where(v > g.high, g.high, v))
+    half = 0.5 * g.high - 0.5 * g.low
+    below, above = (v - g.low) / half, (g.high - v) / half
+    y = ops.where(below < above, c.low + c.half * below, c.high - c.half * above)
+    if not g.symmetric:
+        return y
+    return ops.where(ops.abs(v) < 0.5 * half, c.middle + c.half * (v / half), y)
+
+
+def hinged(ops: Ops, g: Hinge, x: Array, c: HingeConstants) -> Array:
+    y, d = distances(ops, x, c)
+    t = c.half * g.tail(ops, d, c)
+    return ops.where(y < 0, c.low + t, c.high - t)
+
+
+def hinged_symmetric(ops: Ops, g: Hinge, x: Array, c: HingeConstants) -> Array:
+    y, d = distances(ops, x, c)
+    t = c.half * g.tail(ops, d, c)
+    outer = ops.where(y < 0, c.low + t, c.high - t)
+    inside = ops.abs(y) < 0.5 * c.width
+    return ops.where(inside, c.middle + c.half * g.sigma(ops, ops.where(inside, y, 0.0), c), outer)
+
+
+def hinged_low(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
+    return ops.maximum(x, c.bound) + c.softness * corner(ops, g, x, c)
+
+
+def hinged_high(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
+    return ops.minimum(x, c.bound) - c.softness * corner(ops, g, x, c)
+
+
+# The derivative and its logarithm.
+
+
+def derivative(ops: Ops, g: Squash, x: Array, c: Any) -> Array:
+    return c.density_factor.times(_density(ops, g, x, c))
+
+
+def log_derivative(ops: Ops, g: Squash, x: Array, c: Any) -> Array:
+    far = c.log_density_factor + _log_density(ops, g, x, c)
+    if not c.density_factor.boost_level:
+        return far
+    # Where both logarithms are large and cancel, the derivative is a number of ordinary size.
+    slope = derivative(ops, g, x, c)
+    ordinary = (slope >= ops.format(x).tiny) & (slope < math.inf)
+    return ops.where(ordinary, ops.log(ops.where(ordinary, slope, 1.0)), far)
+
+
+def _density(ops: Ops, g: Any, x: Array, c: Any) -> Array:
+    """The density, boosted if its factor says so."""
+    boost = ops.boost(x, c.density_factor.boost_level)
+    if g.kind == "hinge":
+        return g.density(ops, distances(ops, x, c)[1], c, boost)
+    u = position(ops, x, c)
+    return g.density(ops, ops.abs(u), boost) if g.kind == "odd" else ops.call(g.derivative, u)
+
+
+def _log_density(ops: Ops, g: Any, x: Array, c: Any) -> Array:
+    if g.kind == "hinge":
+        return g.log_density(ops, distances(ops, x, c)[1], c)
+    u = position(ops, x, c)
+    return g.log_density(ops, ops.abs(u)) if g.kind == "odd" else ops.log(ops.call(g.derivative, u))
+
+
+def corner_derivative(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
+    return g.corner_density(ops, c.sign * from_bound(x, c))
+
+
+def corner_log_derivative(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
+    return g.corner_log_density(ops, c.sign * from_bound(x, c))
+
+
+# The inverse. `_edge` is added to what goes to infinity at the bounds, and its gradient goes there too.
+
+
+def inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
+    side, near, v = _inside(ops, y, c)
+    a = ops.quantile(g, v, near, c.tail_factor) + _edge(ops, near)
+    return place(ops.copysign(a, side), c)
+
+
+def declared_inverse(ops: Ops, g: Any, y: Array, c: Constants) -> Array:
+    side, near, v = _inside(ops, y, c)
+    half, middle = 0.5 * g.high - 0.5 * g.low, 0.5 * g.low + 0.5 * g.high
+    t = half * ops.ratio(near, c.half)
+    p = ops.where(side < 0, g.low + t, g.high - t)
+    p = ops.where(v < 0.5, middle + ops.copysign(half * v, side), p) if g.symmetric else p
+    u = ops.call(g.inverse, ops.where(near > 0, p, middle))
+    return place(u + ops.copysign(_edge(ops, near), side), c)
+
+
+def hinge_inverse(ops: Ops, g: Hinge, y: Array, c: HingeConstants) -> Array:
+    side, near, v = _inside(ops, y, c)
+    z, b = (ops.ratio(d, c.half) * c.width if c.unit is None else d * c.unit for d in (side, near))
+    scaled = b * c.kappa
+    more = g.excess(ops, ops.abs(z) * c.kappa, scaled) + _edge(ops, near) + _edge(ops, scaled)  # which may underflow
+    more = more / c.kappa
+    x = ops.where(side < 0, _sum(c.start, b - more), _sum(c.end, more - b))
+    x = ops.where(v < 0.5, _sum(c.center, z + ops.copysign(more, side)), x)
+    return x if c.prescale is None else x / c.prescale
+
+
+def corner_inverse(ops: Ops, g: Hinge, y: Array, c: CornerConstants) -> Array:
+    b = c.sign * from_bound(y, c)
+    return y - c.sign * c.softness * (g.corner_excess(ops, b) + _edge(ops, b))
+
+
+def _inside(ops: Ops, y: Array, c: Any) -> tuple[Array, Array, Array]:
+    """Where y is: from the middle, signed; from the nearer bound, negative outside; and the first in units of h."""
+    side = y - c.middle
+    side = side if c.middle_rest is None else side - c.middle_rest
+    near = ops.where(side < 0, y - c.low, c.high - y)
+    return side, near, ops.ratio(ops.abs(side), c.half)
+
+
+def _edge(ops: Ops, near: Array) -> Array:
+    """0 inside, infinite on a bound, NaN outside."""
+    on = near == 0
+    edge = ops.where(on, ops.abs(1 / ops.where(on, near, 1.0)), 0.0 * ops.minimum(near, 1.0))
+    return ops.where(near < 0, math.nan, edge)
+
+
+def _sum(end: Parts, distance: Array) -> Array:
+    number, rest = end
+    return number + distance if rest is None else (number + distance) + rest
+
+
+# Where x is, seen from the bounds.
+
+
+def position(ops: Ops, x: Array, c: Constants) -> Array:
+    """u, the argument of sigma."""
+    u = x if c.prescale is None else x * c.prescale
+    for shift in (c.shift, c.shift_rest):
+        u = u if shift is None else u - shift
+    u = u if c.divisor is None else ops.divide(u, c.divisor)
+    for factor in (c.factor, c.factor2):
+        u = u if factor is None else u * factor
+    return u if c.center is None else u + c.center
+
+
+def place(u: Array, c: Constants) -> Array:
+    """The x whose position is u."""
+    u = u if c.center is None else u - c.center
+    for factor in (c.factor2, c.factor):
+        u = u if factor is None else u / factor
+    u = u if c.divisor is None else u * c.divisor
+    for shift in (c.shift, c.shift_rest):
+        u = u if shift is None else u + shift
+    return u if c.prescale is None else u / c.prescale
+
+
+def distances(ops: Ops, x: Array, c: HingeConstants) -> tuple[Array, Array]:
+    """How far x is from the middle of the ends, signed, and inwards from the nearer end."""
+    x = x if c.prescale is None else x * c.prescale
+    y, from_start, from_end = (
+        x - number if rest is None else x - number - rest for number, rest in (c.center, c.start, c.end)
+    )
+    return y, ops.where(y < 0, from_start, -from_end)
+
+
+def from_bound(x: Array, c: CornerConstants) -> Array:
+    """How far x is above the bound, in units of the softness."""
+    return ((x if c.prescale is None else x * c.prescale) - c.scaled_bound) * c.kappa
+
+
+def corner(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
+    return g.corner(ops, ops.abs(from_bound(x, c)))

@@ -1,0 +1,95 @@
+"""The plan of a call: which formula is taken, and its constants. It depends on nothing but the call."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from softclip._formulas import formulas, plan_arrays, plan_numbers
+from softclip._formulas.call import Call
+from softclip._formulas.formulas import Formula
+from softclip._formulas.ops import Ops
+
+Plan = tuple[Formula, Any]
+
+FORMULAS: dict[tuple[str, str], Formula] = {
+    ("odd", "inverse"): formulas.inverse,
+    ("odd", "derivative"): formulas.derivative,
+    ("odd", "log_derivative"): formulas.log_derivative,
+    ("declared", "value"): formulas.declared,
+    ("declared", "inverse"): formulas.declared_inverse,
+    ("declared", "derivative"): formulas.derivative,
+    ("declared", "log_derivative"): formulas.log_derivative,
+    ("hinge", "value"): formulas.hinged,
+    ("hinge", "inverse"): formulas.hinge_inverse,
+    ("hinge", "derivative"): formulas.derivative,
+    ("hinge", "log_derivative"): formulas.log_derivative,
+    ("lower corner", "value"): formulas.hinged_low,
+    ("upper corner", "value"): formulas.hinged_high,
+    **{
+        (f"{side} corner", quantity): formula
+        for side in ("lower", "upper")
+        for quantity, formula in (
+            ("inverse", formulas.corner_inverse),
+            ("derivative", formulas.corner_derivative),
+            ("log_derivative", formulas.corner_log_derivative),
+        )
+    },
+}
+"""The formula of a quantity, by the kind of g. The value of an odd g has several, between which the bounds decide."""
+
+
+@functools.lru_cache(maxsize=1024)
+def number_plan(call: Call, autodiff: bool) -> Plan:
+    """The plan between bounds that are numbers, for computing in ``format.computed_in``.
+
+    With `autodiff` the formula is one whose derivative in x is the derivative of f.
+    """
+    quantity, g, format_, low, high, slope = call
+    compute = format_.computed_in
+    if call.one_bound:
+        return _corner(call), plan_numbers.corner(g, compute, low, high)  # type: ignore[arg-type]
+    if g.kind == "hinge":
+        c = plan_numbers.hinge(quantity, g, compute, low, high, slope)  # type: ignore[arg-type]
+        symmetric = quantity == "value" and low == -high
+        return formulas.hinged_symmetric if symmetric else FORMULAS["hinge", quantity], c
+    if g.kind == "odd" and quantity == "value":
+        return _odd_value(call, autodiff)
+    return FORMULAS[g.kind, quantity], plan_numbers.constants(quantity, g, compute, low, high, slope)
+
+
+def _odd_value(call: Call, autodiff: bool) -> Plan:
+    """The value of an odd g between numbers."""
+    quantity, g, format_, low, high, slope = call
+    compute = format_.computed_in
+    c = plan_numbers.constants(quantity, g, compute, low, high, slope)
+    if low == -high:
+        return formulas.odd, c
+    width = plan_numbers.half_width(low, high)
+    if autodiff:
+        return formulas.tails, c._replace(tail_factor=plan_numbers.as_factor(compute, width, above=1))
+    factor = plan_numbers.as_factor(compute, width, above=4)
+    if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
+        return formulas.signed_tail, c._replace(tail_factor=factor)
+    half = c.half
+    while compute.round(c.middle + half) < high or compute.round(c.middle - half) > low:
+        half = compute.next(half)
+    return formulas.clipped, c._replace(half=half)
+
+
+def array_plan(call: Call, ops: Ops) -> Plan:
+    """The plan between bounds that are arrays, or with a slope that is one, in ``format.computed_in``."""
+    quantity, g, format_, low, high, slope = call
+    compute = format_.computed_in
+    if call.one_bound:
+        return _corner(call), plan_arrays.corner(g, compute, low, high)  # type: ignore[arg-type]
+    if g.kind == "hinge":
+        c = plan_arrays.hinge(quantity, ops, g, compute, low, high, slope)  # type: ignore[arg-type]
+        return formulas.hinged_symmetric if quantity == "value" else FORMULAS["hinge", quantity], c
+    several = g.kind == "odd" and quantity == "value"
+    formula = formulas.mixed if several else FORMULAS[g.kind, quantity]
+    return formula, plan_arrays.constants(quantity, ops, g, compute, low, high, slope)
+
+
+def _corner(call: Call) -> Formula:
+    return FORMULAS["upper corner" if call.low is None else "lower corner", call.quantity]

@@ -1,0 +1,100 @@
+"""The algebraic family, u / (1 + abs(u)^p)^(1/p)."""
+
+from __future__ import annotations
+
+import math
+
+from softclip._functions.everywhere import Algebraic, Softsign
+from softclip._functions.odd import OddSquash
+from softclip._functions.operations import Array, Operations
+from softclip._functions.squash import as_number
+
+
+class AlgebraicPower(OddSquash):
+    """u / (1 + abs(u)^p)^(1/p) for any p. For p = 1 and 2 there are simpler forms.
+
+    With w = min(a, 1/a)^p and L = log(1 + w) / p, sigma(a) is min(a, 1) e^-L. Both factors of w below are exact powers
+    of a, and one of them is 1: a rounded 1/a would be p times as wrong in w.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__(f"algebraic({p!r})")
+        self.p = p
+
+    def _exponent(self, ops: Operations, a: Array) -> Array:
+        """L."""
+        w = ops.pow(ops.minimum(a, 1.0), self.p) * ops.pow(ops.maximum(a, 1.0), -self.p)
+        return ops.log1p(w) / self.p
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        return ops.clamp(u, 1) * ops.exp(-self._exponent(ops, ops.abs(u)))
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        # 1 - sigma(a) = -expm1(log(min(a, 1)) - L). Past a^-p = 2^-60 it is a^-p / p, and a^-p may be below the
+        # smallest normal number; its root is not.
+        near = ops.minimum(a, 1.0)
+        root = ops.pow(ops.maximum(a, 1.0), -0.5 * self.p)
+        far = ops.maximum(root * root, 2.0**-60)
+        exponent = ops.log1p(ops.pow(near, self.p) * far) / self.p
+        return (s * root) * (s * root) * (-ops.expm1(ops.log(near) - exponent) / far)
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        # (1 + a^p)^-(1 + 1/p), for a > 1 the product of a^-p, 1/a and e^(-(p + 1) L)
+        far = ops.maximum(a, 1.0)
+        root = s * ops.pow(far, -0.5 * self.p)
+        return root * root / far * ops.exp(-(self.p + 1) * self._exponent(ops, a))
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return -(self.p + 1) * (ops.log(ops.maximum(a, 1.0)) + self._exponent(ops, a))
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        # a = v (1 - v^p)^(-1/p), with log v from t near 1. Below t = 2^-60 the bracket is p t.
+        small = ops.maximum(t / (s * s), 2.0**-60)
+        half = ops.minimum(small, 0.5)
+        log_v = ops.where(v < 0.5, ops.log(v), -ops.log1p(half / (1 - half)))
+        bracket = -ops.expm1(self.p * log_v)
+        lifted = small * (s * s)
+        ratio = ops.pow(bracket, -1 / self.p) * ops.pow(lifted, 1 / self.p) * ops.pow(t, -1 / self.p)
+        # One step of Newton's iteration, as the rounded exponent 1/p costs log(t) times its error. On a bound t is 0.
+        root = ops.pow(ratio, -0.5 * self.p)
+        found = root * lifted / t * root / bracket
+        return v * ratio * (1 + (ops.where((root > 0) & (t > 0), found, 1.0) - 1) / self.p)
+
+
+def algebraic(p: float) -> OddSquash:
+    """Make the algebraic function ``u / (1 + abs(u)^p)^(1/p)``.
+
+    It has slope 1 at 0 and goes to its limits -1 and 1 as ``1 - abs(u)^-p / p``: the larger p, the sharper its corners.
+    p = 1 is "softsign", p = 2 is "algebraic", and towards infinity it becomes the hard clip.
+
+    Parameters
+    ----------
+    p : float
+        The power.
+
+    Returns
+    -------
+    Squash
+        To be passed as ``g``. Two with the same p are equal, and can be pickled.
+
+    Raises
+    ------
+    TypeError
+        If `p` is not a number.
+    ValueError
+        If `p` is not positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softclip import algebraic, soft_clip
+    >>> soft_clip(np.array([-2.0, 0.5, 1.0, 9.0]), -1.0, 1.0, algebraic(4.0), slope=1.0).round(4)
+    array([-0.985 ,  0.4925,  0.8409,  1.    ])
+    """
+    value = as_number("p", p)
+    if not 0.0 < value < math.inf:
+        msg = f"p must be positive and finite; got {p!r}"
+        raise ValueError(msg)
+    if value == 1:
+        return Softsign("softsign")
+    return Algebraic("algebraic") if value == 2 else AlgebraicPower(value)

@@ -1,0 +1,183 @@
+"""The clipping functions that increase everywhere."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from softclip._functions.odd import OddSquash, tan_arcsin
+from softclip._functions.operations import Operations
+
+Array = Any
+
+
+class Logistic(OddSquash):
+    """tanh u; halved, tanh(u/2), which is 2 / (1 + exp(-u)) - 1: the sigmoid."""
+
+    def __init__(self, name: str, *, halved: bool) -> None:
+        super().__init__(name)
+        self.halved = halved
+        self.slope = 0.5 if halved else 1.0
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        return ops.tanh(0.5 * u if self.halved else u)
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        a = a if self.halved else 2 * a
+        if s == 1:
+            e = ops.exp(-a)
+            return (e + e) / (1 + e)
+        # The same with r = exp(a / 2) / s, as XLA would compute an exp of two uses twice.
+        r = ops.exp(0.5 * a) * (1 / s)
+        return 2 / (r * r + 1 / (s * s))
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        w = ops.exp(-0.5 * a if self.halved else -a)  # 4 e / (1 + e)^2, half of it when halved
+        v = s * w / (1 + w * w)
+        return (2 if self.halved else 4) * v * v
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        a = a if self.halved else 2 * a
+        return math.log(2 if self.halved else 4) - a - 2 * ops.log1p(ops.exp(-a))
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        a = ops.asinh(tan_arcsin(ops, v, t, s))
+        return 2 * a if self.halved else a
+
+
+class Arctan(OddSquash):
+    """(2 / pi) arctan u."""
+
+    slope = 2 / math.pi
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        return ops.clamp(ops.atan(u) * (2 / math.pi), 1)
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        # Past 2^60 it is (2 / pi) / a, and 1 / a may be below the smallest normal number.
+        far = 2.0**60 / ops.maximum(a, 2.0**60)
+        return ops.atan(1 / ops.minimum(a, 2.0**60)) * (s * s * (2 / math.pi)) * far
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        q = 1 / (1 + a)  # 1 / (1 + a^2) = q^2 / (q^2 + p^2) with p = a q
+        p = 1 - q
+        return (2 / math.pi) * ((s * q) * (s * q)) / (q * q + p * p)
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return math.log(2 / math.pi) - _log_1_plus_square(ops, a)
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        # tan(v pi/2) = sin(v pi/2) / sin(t pi/2), of which the latter is t pi/2 below 2^-60, where t may underflow.
+        small = ops.maximum(t / (s * s), 2.0**-60)
+        return ops.sin(v * (math.pi / 2)) / ops.sin(small * (math.pi / 2)) * (small * (s * s) / t)
+
+
+def _log_1_plus_square(ops: Operations, a: Array) -> Array:
+    """log(1 + a^2), for any a: 1 + a^2 = (1 + a)^2 (q^2 + p^2) with q = 1 / (1 + a), p = 1 - q."""
+    q = 1 / (1 + a)
+    p = 1 - q
+    return 2 * ops.log1p(a) + ops.log(q * q + p * p)
+
+
+class Softsign(OddSquash):
+    """u / (1 + abs u)."""
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        u = ops.clamp(u, 2.0**60)  # inf / inf; 2^60 / (1 + 2^60) is 1
+        return u / (1 + ops.abs(u))
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        return (s * s) / (1 + a)
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        q = s / (1 + a)
+        return q * q
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return -2 * ops.log1p(a)
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        return s * v * (s / t)
+
+
+class Algebraic(OddSquash):
+    """u / sqrt(1 + u^2)."""
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        # Above and below divided by max(1, abs u): nothing overflows, and past 1 all that is left to round is monotone.
+        near = ops.clamp(u, 1)
+        q = 1 / ops.maximum(ops.abs(u), 1.0)
+        # XLA multiplies by the reciprocal of the root, and passes 1 by an ulp.
+        return ops.clamp(near / ops.sqrt(q * q + near * near), 1)
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        # 1 - a/r = (r^2 - a^2) / (r (r + a)) with r^2 - a^2 = 1; past 2^60, where a^2 may overflow, r is a.
+        small = ops.minimum(a, 2.0**60)
+        r = ops.sqrt(1 + small * small) + (a - small)
+        return (s / r) * (s / (r + a))
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        small = ops.minimum(a, 2.0**60)  # as in the tail
+        d = 1 / (ops.sqrt(1 + small * small) + (a - small))
+        return (s * d) * (s * d) * d
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return -1.5 * _log_1_plus_square(ops, a)
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        return tan_arcsin(ops, v, t, s)
+
+
+class Erf(OddSquash):
+    """erf u."""
+
+    slope = 2 / math.sqrt(math.pi)
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        return ops.erf(u)
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        return ops.erfc(a) * (s * s)
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        a = ops.minimum(a, 40.0)  # exp(-1600) is 0 in float64 even when boosted, and a^2 cannot overflow
+        w = s * ops.exp(-0.5 * (a * a))
+        return (2 / math.sqrt(math.pi)) * (w * w)
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return math.log(2 / math.sqrt(math.pi)) - a * a
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        return ops.where(v < 0.5, ops.erfinv(v), ops.erfcinv(t / (s * s)))
+
+
+class Gudermannian(OddSquash):
+    """(4 / pi) arctan(tanh(u / 2))."""
+
+    slope = 2 / math.pi
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        # (4 / pi) arctan(tanh(inf)) is 1 + 1 ulp.
+        return ops.clamp(ops.atan(ops.tanh(0.5 * u)) * (4 / math.pi), 1)
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        if s == 1:
+            return ops.atan(ops.exp(-a)) * (4 / math.pi)
+        w = ops.exp(-0.5 * a)  # arctan(e) = e (arctan(e) / e) with e = w^2
+        e = ops.maximum(w * w, 2.0**-60)
+        v = s * w
+        return v * v * (ops.atan(e) / e) * (4 / math.pi)
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        w = ops.exp(-0.5 * a)  # (2 / pi) sech a = (4 / pi) e / (1 + e^2)
+        e = w * w
+        return (4 / math.pi) * ((s * w) * (s * w)) / (1 + e * e)
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return math.log(4 / math.pi) - a - ops.log1p(ops.exp(-2 * a))
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        # sinh(a/2) = sin(v pi/4) / sqrt(sin(t pi/2)), as tanh(a/2) = tan(v pi/4); small as in arctan.
+        small = ops.maximum(t / (s * s), 2.0**-60)
+        root = ops.sqrt(ops.sin(small * (math.pi / 2)) / small)
+        return 2 * ops.asinh(ops.sin(v * (math.pi / 4)) / root * (s / ops.sqrt(t)))

@@ -1,0 +1,46 @@
+"""The clipping functions of the package by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from softclip._functions.algebraic import algebraic
+from softclip._functions.everywhere import Algebraic, Arctan, Erf, Gudermannian, Logistic, Softsign
+from softclip._functions.hinge import hinge
+from softclip._functions.kneed import Cubic, Quintic, Sine
+from softclip._functions.odd import OddSquash
+from softclip._functions.squash import Squash
+
+Name = Literal["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "quintic", "sine"]
+"""What type checkers let pass as ``g``."""
+
+NAMES: tuple[Name, ...] = get_args(Name)
+"""The names that can be passed as ``g``."""
+
+NAMED: dict[str, OddSquash] = {
+    g.name: g
+    for g in (
+        Logistic("sigmoid", halved=True),
+        Logistic("tanh", halved=False),
+        Arctan("arctan"),
+        Softsign("softsign"),
+        Algebraic("algebraic"),
+        Erf("erf"),
+        Gudermannian("gudermannian"),
+        Cubic("cubic"),
+        Quintic("quintic"),
+        Sine("sine"),
+    )
+}
+
+FAMILIES: dict[str, Callable[[float], Squash]] = {"algebraic": algebraic, "hinge": hinge}
+"""The functions with a parameter, each by the name of what makes it."""
+
+
+def from_name(name: str) -> Squash:
+    """The built-in function whose ``name`` that is: "tanh", or "hinge(0.1)"."""
+    if name in NAMED:
+        return NAMED[name]
+    family, _, parameter = name.removesuffix(")").partition("(")
+    return FAMILIES[family](float(parameter))

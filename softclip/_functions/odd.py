@@ -1,0 +1,68 @@
+"""What the package's functions of one scale have in common: each is odd, onto (-1, 1), and given by five closed forms.
+
+The five functions have no branches. They are written in the elementary `Operations`. As those of a distribution they
+come in pairs:
+
+    sigma(ops, u)           the function itself, accurate relative to its value around u = 0
+    tail(ops, a, s)         s^2 (1 - sigma(a)) for a = abs(u), accurate relative to its value, however small
+    density(ops, a, s)      s^2 times the derivative of sigma, an even function, at a = abs(u), likewise
+    log_density(ops, a)     the logarithm of the derivative, finite where the derivative underflows
+    quantile(ops, v, t, s)  the inverse: a >= 0 for v = sigma(a) and t = s^2 (1 - v); v is accurate around a = 0, and t
+                            in the tail
+
+The boost s is a power of two. With s large the tail and the density are accurate also where they are below the
+smallest normal number without it. No step may overflow in float32 where the result does not. An exponent that is
+rounded, such as 1/p, makes a power wrong by the logarithm of its base times that error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softclip._functions.operations import Operations
+from softclip._functions.squash import Squash
+
+Array = Any
+
+
+class OddSquash(Squash):
+    """An odd function onto (-1, 1) with slope ``slope`` at 0.
+
+    Its name, which holds its parameters, says all of it: two with the same name are equal.
+    """
+
+    low, high, center = -1.0, 1.0, 0.0
+    slope: float = 1.0
+    kind = "odd"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        raise NotImplementedError
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        raise NotImplementedError
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        raise NotImplementedError
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return ops.log(self.density(ops, a, 1.0))
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(self) is type(other) and self.name == other.name)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return self.name if "(" in self.name else f"<Squash {self.name!r}>"
+
+
+def tan_arcsin(ops: Operations, v: Array, t: Array, s: float) -> Array:
+    """Return tan(arcsin v) = sinh(artanh v) = v / sqrt(1 - v^2), from v and t = s^2 (1 - v)."""
+    return v / ops.sqrt(1 + v) * (s / ops.sqrt(t))

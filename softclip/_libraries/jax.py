@@ -1,0 +1,170 @@
+"""How JAX runs an expression: jitted whole, with a derivative rule for each named function."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy
+import jax.scipy.special
+import numpy as np
+
+from softclip._formulas.call import Call, Quantity, is_array
+from softclip._formulas.constants import Factor
+from softclip._formulas.formats import Format
+from softclip._formulas.formulas import Formula
+from softclip._formulas.plan import number_plan
+from softclip._functions.odd import OddSquash
+from softclip._functions.squash import Squash
+from softclip._libraries.standard import Library
+
+Array = Any
+
+
+class Jax(Library):
+    """One jitted computation for each g and formula. Bounds are its arguments, so other bounds do not compile again."""
+
+    name = "jax"
+
+    def __init__(self, xp: Any) -> None:
+        super().__init__(xp)
+        self._evaluate = jax.jit(self._evaluate_between_numbers, static_argnums=(0, 1, 2))
+        self._evaluate_arrays = jax.jit(self._evaluate_between_arrays, static_argnums=0)
+        # A rule is made when it is first asked for.
+        self._rule = functools.cache(self._make_rule)
+        self._quantile_rule = functools.cache(self._make_quantile_rule)
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, jax.Array)
+
+    def device(self, x: Array) -> Any:
+        return None
+
+    def as_array_like(self, value: Any, x: Array, dtype: Any) -> Array:
+        return self.xp.asarray(value, dtype=dtype)
+
+    def number_as_array_like(self, value: Any, like: Array, dtype: Any) -> Array:
+        x = self.xp.asarray(value)
+        return x if like.weak_type and x.dtype == dtype else self.as_array_like(value, like, dtype)
+
+    def untraced(self) -> Any:
+        return jax.ensure_compile_time_eval()
+
+    def run(self, x: Array, call: Call) -> Array:
+        if not call.between_numbers:
+            low, high, slope = call.constants
+            if isinstance(slope, float):  # it becomes an array of the format, in which XLA flushes subnormal numbers
+                compute = call.format.computed_in
+                slope = min(max(slope, compute.tiny), math.ldexp(1.0, compute.largest))
+            low, high, slope = (_opaque(v, x) if is_array(v) else v for v in (low, high, slope))
+            return self._evaluate_arrays((call.quantity, call.g, call.format), x, low, high, slope)
+        formula, c, extreme = _number_plan(call)
+        return self._evaluate(formula, call.g, call.format, x, _opaque(c, x) if extreme else c)
+
+    def _evaluate_between_numbers(self, formula: Formula, g: Squash, format_: Format, x: Array, c: Any) -> Array:
+        return self._as_weak(self.apply((formula, c), x, g, format_), x)
+
+    def _evaluate_between_arrays(
+        self, what: tuple[Quantity, Squash, Format], x: Array, low: Any, high: Any, slope: Any
+    ) -> Array:
+        call = Call(*what, low, high, slope)
+        return self._as_weak(super().run(x, call), x, *call.arrays)
+
+    def _as_weak(self, y: Array, x: Array, *constants: Array) -> Array:
+        """y; of a weak type, which gives way to the dtype of another array, if x and the constants are."""
+        if not all(v.weak_type for v in (x, *constants)):
+            return y
+        # No public function makes a type weak, but an array keeps its own when it is written to.
+        return self.xp.broadcast_to(1.0 * x, y.shape).at[...].set(y)
+
+    def erfcinv(self, t: Array) -> Array:
+        # t comes from a product with the smallest normal number at the least, which XLA would halve; see `ratio`.
+        return -math.sqrt(0.5) * jax.scipy.special.ndtri(0.5 * self.minimum(t, 2.0))
+
+    def divide(self, a: Array, b: Array) -> Array:
+        scale = self._smaller(b)
+        return (a * scale) / (b * scale)
+
+    def ratio(self, part: Array, whole: Any) -> Array:
+        # The minimum stands between the two factors so that XLA does not fold them into one.
+        scale = self._smaller(whole)
+        return self.minimum(part * scale, whole * scale) / (whole * scale)
+
+    def _smaller(self, divisor: Array) -> Array:
+        """A factor for large divisors: XLA multiplies by the reciprocal, and flushes that of the largest to 0."""
+        return self.xp.where(divisor > 2.0**64, 2.0**-8, 1.0).astype(divisor.dtype)
+
+    def sigma(self, g: OddSquash, u: Array) -> Array:
+        return self._rule(g, "sigma", 0)(u)
+
+    def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
+        return self._rule(g, "tail", boost_level)(u)
+
+    def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
+        return self._quantile_rule(g)(v, near, factor)
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        return getattr(jax.scipy.special, name)  # type: ignore[no-any-return]
+
+    def _make_rule(self, g: OddSquash, kind: str, boost_level: int) -> Callable[[Array], Array]:
+        """Sigma, or the tail of abs(u), with its derivative."""
+
+        @jax.custom_jvp  # type: ignore[untyped-decorator]
+        def value(u: Array) -> Array:
+            if kind == "tail":
+                return g.tail(self, self.xp.abs(u), self.boost(u, boost_level))
+            # XLA's atan misses pi/2 at infinity, and pi/4 at 1, by an ulp.
+            end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
+            return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))
+
+        @value.defjvp  # type: ignore[untyped-decorator]
+        def derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+            (u,), (tangent,) = primals, tangents
+            density = g.density(self, self.abs(u), self.boost(u, boost_level))
+            return value(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
+
+        return value  # type: ignore[no-any-return]
+
+    def _make_quantile_rule(self, g: OddSquash) -> Callable[[Array, Array, Factor], Array]:
+        """The quantile, with its derivative: da = -dt / sigma'(a) with dt = (d near - t d factor) / factor."""
+        # The powers of two of `factor` have no part in it: XLA makes one constant of them, which overflows.
+
+        @jax.custom_jvp  # type: ignore[untyped-decorator]
+        def value(v: Array, near: Array, factor: Factor) -> Array:
+            boost = self.boost(near, factor.boost_level)
+            t = self.minimum(factor.measure(self.xp.abs(near)), boost * boost)  # which it is; see `ratio`
+            return g.quantile(self, v, t, boost)
+
+        @value.defjvp  # type: ignore[untyped-decorator]
+        def derivative(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+            (v, near, factor), (_, of_near, of_factor) = primals, tangents
+            a = value(v, near, factor)
+            density = g.density(self, a, self.boost(a, factor.boost_level))
+            return a, (near / factor.size * of_factor.size - of_near) / factor.times(density)
+
+        return value  # type: ignore[no-any-return]
+
+
+def _opaque(constants: Any, x: Array) -> Any:
+    """Constants, hidden from XLA in a jit of the caller's. As literals it would fold two into one, which may be 0."""
+    known = not any(isinstance(v, jax.core.Tracer) for v in jax.tree.leaves(constants))
+    return jax.lax.optimization_barrier(constants) if known and isinstance(x, jax.core.Tracer) else constants
+
+
+@functools.lru_cache(maxsize=1024)
+def _number_plan(call: Call) -> tuple[Formula, Any, bool]:
+    """The plan with NumPy's numbers for Python's, each of which takes jit two microseconds more on every call.
+
+    And whether products of its constants, or their reciprocals, may be beyond the format or subnormal in it.
+    """
+    formula, c = number_plan(call, True)
+    compute = call.format.computed_in
+    largest = max((abs(math.frexp(v)[1]) for v in jax.tree.leaves(c)), default=0)
+    extreme = largest > compute.largest - 8 or getattr(c, "factor2", None) is not None
+    return formula, jax.tree.map(np.dtype(compute.name).type, c), extreme
+
+
+JAX = Jax(jax.numpy)

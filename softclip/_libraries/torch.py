@@ -1,0 +1,326 @@
+"""How torch runs an expression: eagerly with one derivative rule for the whole of it, and under its compiler."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import array_api_compat.torch
+import torch
+from torch.autograd import forward_ad
+from torch.fx.experimental.symbolic_shapes import guard_or_true, has_static_value
+
+from softclip._formulas.call import Call, Quantity, is_array
+from softclip._formulas.checks import check_values, checked_numbers
+from softclip._formulas.constants import Factor
+from softclip._formulas.formats import FORMATS, Format
+from softclip._functions.named import from_name
+from softclip._functions.odd import OddSquash
+from softclip._libraries.standard import INTEGERS, Library
+from softclip._libraries.torch_blocks import erfcinv, is_ordinary, run_program
+
+Array = Any
+
+LAYOUTS = (torch.strided, torch.jagged)
+NUMBERS = (float, torch.SymFloat)
+
+
+class Torch(Library):
+    """Between number bounds f is one autograd Function. Between array bounds its sigma and its tail are.
+
+    All of them save their argument: saving x rather than f(x) keeps the gradient accurate where f(x) has saturated.
+    """
+
+    name = "torch"
+
+    def format(self, x: Array) -> Format:
+        name = str(x.dtype).removeprefix("torch.")
+        if x.layout not in LAYOUTS:
+            msg = f"must be a dense tensor; got one of layout {x.layout}. Convert it first, with to_dense for example."
+            raise TypeError(msg)
+        if name in FORMATS:
+            return FORMATS[name]
+        if name in INTEGERS:
+            return self.format(torch.empty(()))
+        return super().format(x)
+
+    def owns(self, value: Array) -> bool:
+        return isinstance(value, torch.Tensor)
+
+    def as_array_like(self, value: Any, x: Array, dtype: Any) -> Array:
+        if isinstance(value, (int, *NUMBERS, torch.SymInt)):
+            return torch.full((), value, dtype=dtype, device=x.device)
+        if isinstance(value, (list, tuple)) and not all(map(_is_known, value)):
+            return torch.stack([self.as_array_like(v, x, dtype) for v in value])
+        return torch.as_tensor(value, dtype=dtype, device=x.device)
+
+    def device(self, x: Array) -> Any:
+        return x.device
+
+    def astype(self, x: Array, dtype: Any) -> Array:
+        return x.to(dtype)
+
+    def untraced(self) -> Any:
+        return torch.no_grad()
+
+    def tracing(self) -> bool:
+        return torch.compiler.is_compiling()  # type: ignore[no-any-return]
+
+    def is_symbol(self, value: Any) -> bool:
+        return isinstance(value, (torch.SymInt, torch.SymFloat))
+
+    def check_symbols(self, low: Any, high: Any, slope: Any) -> None:
+        low, high, slope = (v if isinstance(v, NUMBERS) else None for v in (low, high, slope))
+        if not _hold(low, high, slope):
+            check_values(low, high, slope)
+
+    def run(self, x: Array, call: Call) -> Array:
+        if self.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
+            if call.g.kind != "declared" and call.between_numbers:
+                return _run_untraced(call.quantity, call.g.name, call.format.name, x, *call.constants)
+            return self.run_on_arrays(x, call)
+        return self.run_eagerly(x, call)
+
+    def run_eagerly(self, x: Array, call: Call) -> Array:
+        call = call if call.between_numbers else _with_numbers(call)
+        if call.g.kind != "declared" and call.between_numbers:
+            ordinary = is_ordinary(x)
+            if ordinary and not (x.requires_grad and torch.is_grad_enabled()) and forward_ad._current_level < 0:
+                return run_program(call, x)
+            if call.quantity == "value":
+                return (OrdinaryClip if ordinary else Clip).apply(x, *call)
+        return self.evaluate(x, call)
+
+    def run_on_arrays(self, x: Array, call: Call) -> Array:
+        """The quantity with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
+        low, high, slope = call.constants
+        dtype = self.dtype(call.format)
+        low, high = (self.as_array_like(v, x, dtype) if isinstance(v, NUMBERS) else v for v in (low, high))
+        if isinstance(slope, NUMBERS):
+            slope = self.as_array_like(slope, x, self.dtype(call.format.computed_in))
+        return self.evaluate(x, call.with_constants(low, high, slope))
+
+    def tanh(self, a: Array) -> Array:
+        # Exported, it may be run by another library's: onnxruntime's passes 1 by an ulp.
+        return torch.tanh(a).clamp(-1.0, 1.0) if self.tracing() else torch.tanh(a)
+
+    def where(self, condition: Array, a: Any, b: Any) -> Array:
+        return torch.where(condition, a, b)
+
+    def clamp(self, u: Array, limit: float) -> Array:
+        return u.clamp(-limit, limit)
+
+    def erfcinv(self, t: Array) -> Array:
+        return erfcinv(t)
+
+    def sigma(self, g: OddSquash, u: Array) -> Array:
+        return _apply(g.name, "sigma", 0, u)
+
+    def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
+        return _apply(g.name, "tail", boost_level, u)
+
+    def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
+        if isinstance(factor.reduced, torch.Tensor):
+            # The derivative of near / reduced with respect to `reduced` overflows. In two steps it does not.
+            boost = self.boost(near, factor.boost_level)
+            part = factor.reduced * boost
+            small = self.minimum(near, 1 / boost) * boost / part
+            t = self.where(near < 1 / boost, small, near / part * boost) / factor.remaining
+        else:
+            t = factor.measure(near)
+        return _apply(g.name, "quantile", factor.boost_level, v, t)
+
+    def _special(self, name: str) -> Callable[[Array], Array]:
+        return getattr(torch.special, name)  # type: ignore[no-any-return]
+
+
+class Undifferentiated(Torch):
+    """For values whose derivative a rule gives: the formulas that NumPy takes, and operations in place."""
+
+    autodiff = False
+
+    def abs(self, a: Array) -> Array:
+        return a.abs()
+
+    def clip(self, a: Array, low: Any, high: Any) -> Array:
+        return a.clamp_min_(low).clamp_max_(high)  # vmap has no rule for clamp_
+
+    def copysign(self, size: Any, a: Array) -> Array:
+        if self.tracing():
+            return super().copysign(size, a)  # ONNX has no copysign
+        return torch.copysign(torch.full((), size, dtype=a.dtype, device=a.device), a)
+
+    def affine(self, base: Any, scale: Any, r: Array) -> Array:
+        r = r.mul_(scale)
+        return r if base is None else r.add_(base)
+
+    def sigma(self, g: OddSquash, u: Array) -> Array:
+        return g.sigma(self, u)
+
+    def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
+        return g.tail(self, u.abs(), self.boost(u, boost_level))
+
+
+@contextlib.contextmanager
+def forward_mode_over(ctx: Any) -> Iterator[list[Array]]:
+    """What a jvp has saved. torch calls a jvp with forward mode off; without this, forward mode over it gives 0."""
+    with forward_ad._set_fwd_grad_enabled(True):
+        yield [forward_ad.unpack_dual(saved, level=0).primal for saved in ctx.saved_tensors]
+
+
+def _is_known(value: Any) -> bool:
+    """Whether an element of a list holds no symbol, which torch.as_tensor would take for a constant."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_known, value))
+    return not isinstance(value, (int, *NUMBERS, torch.SymInt)) or has_static_value(value)
+
+
+def _hold(low: Any, high: Any, slope: Any) -> bool:
+    """Whether bounds and slope are valid, as far as is known: of a number read from a tensor, nothing is."""
+    if low is not None and high is not None and not guard_or_true(low < high):
+        return False
+    # torch takes all symbols for finite, so they are compared with the largest number. That is a literal because torch
+    # takes the attribute of a module for a symbol.
+    finite = all(v is None or guard_or_true(abs(v) <= 1.7976931348623157e308) for v in (low, high, slope))
+    return finite and (slope is None or guard_or_true(slope > 0))
+
+
+def _with_numbers(call: Call) -> Call:
+    """The call with numbers for bounds and slope, if these are single valid numbers in main memory without a gradient.
+
+    With tensors a call takes ten times as long. To read these costs a microsecond, and waits for no device.
+    """
+    if not all(v.ndim == 0 and is_ordinary(v) and not v.requires_grad for v in call.arrays):
+        return call
+    if call.one_bound or forward_ad._current_level >= 0:
+        return call
+    low, high, slope = read = tuple(v.item() if is_array(v) else v for v in call.constants)
+    valid = low < high and math.isfinite(high - low) and (slope is None or 0 < slope < math.inf)
+    return call.with_constants(*read) if valid else call
+
+
+class Clip(torch.autograd.Function):  # type: ignore[misc]
+    """f of x between bounds that are numbers. It saves x: the gradient is accurate where f(x) has saturated.
+
+    The call is passed part by part, as torch.func takes tuples apart.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*inputs: Any) -> Array:  # with names for them torch takes 20 microseconds more, on every call
+        x, *call = inputs
+        return UNDIFFERENTIATED.evaluate(x, Call(*call))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Array) -> None:  # noqa: ARG004
+        x, *call = inputs
+        ctx.call = Call(*call)
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
+        return Clip.chain(ctx, gradient, *ctx.saved_tensors), *(None for _ in ctx.call)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Array, *_: None) -> Array:
+        with forward_mode_over(ctx) as (x,):
+            return Clip.chain(ctx, tangent, x)
+
+    @staticmethod
+    def chain(ctx: Any, gradient: Array, x: Array) -> Array:
+        """The gradient times the derivative, as one number before it is rounded to 16 bits."""
+        call = ctx.call._replace(quantity="derivative")
+        if is_ordinary(x) and is_ordinary(gradient) and not torch.is_grad_enabled() and forward_ad._current_level < 0:
+            return run_program(call, x, gradient)
+        ops = TORCH if torch.is_grad_enabled() else UNDIFFERENTIATED  # no derivative is taken of a usual backward pass
+        formula, c = ops.plan(call)
+        compute = ops.dtype(call.format.computed_in)
+        x, gradient = (ops.astype(v, compute) for v in (x, gradient))
+        return ops.astype(gradient * formula(ops, call.g, x, c), ops.dtype(call.format))
+
+
+class OrdinaryClip(torch.autograd.Function):  # type: ignore[misc]
+    """The same for an ordinary x. Without setup_context torch binds no signature, and saves 15 microseconds."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Array:
+        Clip.setup_context(ctx, inputs, None)
+        return run_program(ctx.call, inputs[0])
+
+    backward = Clip.backward
+    jvp = Clip.jvp
+
+
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
+def _run_untraced(quantity: Quantity, name: str, format_name: str, x: Array, low: Any, high: Any, slope: Any) -> Array:
+    """What `Torch.run` does between numbers, kept out of Dynamo's trace, which cannot follow caches or Fractions.
+
+    Dynamo passes strings and numbers through, which is why g and the format come by their names.
+    """
+    g, format_ = from_name(name), FORMATS[format_name]
+    call = Call(quantity, g, format_, low, high, slope)
+    if any(isinstance(v, torch.SymFloat) for v in call.constants):
+        return TORCH.run_on_arrays(x, call)
+    return TORCH.run_eagerly(x, call.with_constants(*checked_numbers(g, format_, low, high, slope)))
+
+
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
+def _apply(name: str, kind: str, boost_level: int, *inputs: Array) -> Array:
+    """Sigma, the tail of abs(u), or the quantile of the g of that name, with its derivative.
+
+    It is kept out of Dynamo's trace too, and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can
+    have no forward mode, nor be differentiated inside a vmap.
+    """
+    return rule(name, kind, boost_level).apply(*inputs)
+
+
+@functools.cache
+def rule(name: str, kind: str, boost_level: int) -> Any:
+    """The autograd.Function that `_apply` applies, made when it is first asked for."""
+    g: Any = from_name(name)
+
+    class Rule(torch.autograd.Function):  # type: ignore[misc]
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*inputs: Array) -> Array:
+            if kind == "sigma":
+                return g.sigma(TORCH, *inputs)
+            if kind == "tail":
+                return g.tail(TORCH, inputs[0].abs(), TORCH.boost(inputs[0], boost_level))
+            v, t = inputs
+            return g.quantile(TORCH, v, t.abs(), TORCH.boost(v, boost_level))
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Array, ...], output: Array) -> None:
+            saved = output if kind == "quantile" else inputs[0]  # the argument keeps the tail, the value does not
+            ctx.save_for_backward(saved)
+            ctx.save_for_forward(saved)
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Array) -> Any:
+            return chain(gradient, *ctx.saved_tensors)
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Array) -> Array:
+            with forward_mode_over(ctx) as (u,):
+                result = chain(tangents[-1], u)
+            return result[-1] if kind == "quantile" else result
+
+    def chain(gradient: Array, u: Array) -> Any:
+        """The gradient times the derivative at u; v of a quantile counts as a constant."""
+        density = g.density(TORCH, TORCH.abs(u), TORCH.boost(u, boost_level))
+        if kind == "quantile":
+            return None, -gradient / density
+        return gradient * (density if kind == "sigma" else TORCH.where(u < 0, density, -density))
+
+    return Rule
+
+
+TORCH = Torch(array_api_compat.torch)
+UNDIFFERENTIATED = Undifferentiated(array_api_compat.torch)
