@@ -7,7 +7,7 @@ import math
 from softclip._functions.everywhere import Algebraic, Softsign
 from softclip._functions.odd import OddSquash
 from softclip._functions.operations import Array, Operations
-from softclip._functions.squash import as_number
+from softclip._functions.squash import Squash, as_number
 
 
 class AlgebraicPower(OddSquash):
@@ -61,7 +61,7 @@ class AlgebraicPower(OddSquash):
         return v * ratio * (1 + (ops.where((root > 0) & (t > 0), found, 1.0) - 1) / self.p)
 
 
-def algebraic(p: float) -> OddSquash:
+def algebraic(p: float) -> Squash:
     """Make the algebraic function ``u / (1 + abs(u)^p)^(1/p)``.
 
     It has slope 1 at 0 and goes to its limits -1 and 1 as ``1 - abs(u)^-p / p``: the larger p, the sharper its corners.
