@@ -26,7 +26,8 @@ real = softclip.soft_clip
 
 
 def replaced(x: Any, where: Any, value: Any) -> Any:
-    return np.where(where(x), value, x).astype(np.asarray(x).dtype)
+    changed = np.where(where(x), value, x).astype(np.asarray(x).dtype)
+    return changed if isinstance(x, np.ndarray) else changed[()]  # of a number a number
 
 
 def leaves_the_bounds(x: Any, *arguments: Any, **keywords: Any) -> Any:
