@@ -36,8 +36,7 @@ def as_a_user_has_it() -> Iterator[None]:
 
 
 def skip_without_its_library(module: str) -> None:
-    library = module.split(".")[1].removeprefix("_").partition("_")[0] if "." in module else ""
-    if library in ADAPTED:
+    for library in {part.partition("_")[0] for part in module.split(".")[1:]} & set(ADAPTED):
         pytest.importorskip(library, reason=f"{module} is for it")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import flax  # noqa: F401  (without Flax it is this that fails, and not the first use)
+
 if TYPE_CHECKING:
     from softclip.flax.nnx import SoftClipping
 
