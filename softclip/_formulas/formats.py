@@ -25,9 +25,9 @@ class Format:
     def boost(self, boost_level: int = 1) -> float:
         """The boost s of a level: a tail is computed s^2 times too large. It is 1 at level 0.
 
-        At level 1, s^2 is 2^32 less than the largest number. That leaves room for gradients that come from outside in
-        reverse, and for XLA, which makes one constant of two factors and flushes it to 0 if it is subnormal. Level 2
-        uses the whole range, for factors larger than the s^2 of level 1.
+        At level 1, s^2 is 2^32 times smaller than the largest number. That leaves room for gradients that come from
+        outside in reverse, and for XLA, which makes one constant of two factors and flushes it to 0 if it is subnormal.
+        Level 2 uses the whole range, for factors larger than the s^2 of level 1.
         """
         return math.ldexp(1.0, self.largest // 2 - (16, 0)[boost_level - 1]) if boost_level else 1.0
 

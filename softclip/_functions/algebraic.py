@@ -53,11 +53,11 @@ class AlgebraicPower(OddSquash):
         half = ops.minimum(small, 0.5)
         log_v = ops.where(v < 0.5, ops.log(v), -ops.log1p(half / (1 - half)))
         bracket = -ops.expm1(self.p * log_v)
-        lifted = small * (s * s)
-        ratio = ops.pow(bracket, -1 / self.p) * ops.pow(lifted, 1 / self.p) * ops.pow(t, -1 / self.p)
+        boosted = small * (s * s)
+        ratio = ops.pow(bracket, -1 / self.p) * ops.pow(boosted, 1 / self.p) * ops.pow(t, -1 / self.p)
         # One step of Newton's iteration, as the rounded exponent 1/p costs log(t) times its error. On a bound t is 0.
         root = ops.pow(ratio, -0.5 * self.p)
-        found = root * lifted / t * root / bracket
+        found = root * boosted / t * root / bracket
         return v * ratio * (1 + (ops.where((root > 0) & (t > 0), found, 1.0) - 1) / self.p)
 
 
