@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from softclip._arguments.resolve import resolve
-from softclip._formulas.call import Call, Quantity
+from softclip._formulas.call import Call, Kept, Quantity, is_array
 from softclip._formulas.checks import NUMBERS, check_host_values, check_kind, checked_numbers, is_number
 from softclip._formulas.formats import Format
 from softclip._functions.squash import Squash, as_number
@@ -35,11 +36,31 @@ def arguments(
         low, high, steep = (_traced(argument, value, name, x, lib, format_) for argument, value in given)
         lib.check_symbols(low, high, steep)
         return lib, x, Call(quantity, squash, format_, low, high, steep)
-    if not (is_number(x_min) and is_number(x_max) and is_number(slope)):
-        x_min, x_max, slope = map(_unboxed, (x_min, x_max, slope))
     if is_number(x_min) and is_number(x_max) and is_number(slope):
         return lib, x, Call(quantity, squash, format_, *checked_numbers(squash, format_, x_min, x_max, slope))
-    check_kind(squash, format_, x_min, x_max, slope)
+    kept = [lib.kept(v) or v for v in (x_min, x_max, slope)]
+    if all(v is None or isinstance(v, (Kept, float, int)) for v in kept):
+        return lib, x, Call(quantity, squash, format_, *_kept_constants(lib, name, squash, format_, *kept))
+    return lib, x, Call(quantity, squash, format_, *_constants(lib, name, x, squash, format_, x_min, x_max, slope))
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _kept_constants(lib: Library, name: str, g: Squash, format_: Format, *given: Any) -> tuple[Any, ...]:
+    """The same as `_constants`, for arrays that are kept."""
+    arrays = [v.array if isinstance(v, Kept) else v for v in given]
+    x = next(v.array for v in given if isinstance(v, Kept))
+    constants = _constants(lib, name, x, g, format_, *arrays)
+    return tuple(Kept(np.array(v)) if is_array(v) else v for v in constants)
+
+
+def _constants(
+    lib: Library, name: str, x: Array, g: Squash, format_: Format, x_min: Any, x_max: Any, slope: Any
+) -> tuple[Any, ...]:
+    """Bounds and slope of which at least one is an array, checked and brought to x."""
+    x_min, x_max, slope = map(_unboxed, (x_min, x_max, slope))
+    if is_number(x_min) and is_number(x_max) and is_number(slope):
+        return checked_numbers(g, format_, x_min, x_max, slope)
+    check_kind(g, format_, x_min, x_max, slope)
     low, high, steep = (
         _read(argument, value, name, x, lib, format_)
         for argument, value in (("x_min", x_min), ("x_max", x_max), ("slope", slope))
@@ -47,8 +68,7 @@ def arguments(
     check_host_values(low, high, steep, f" once rounded to {format_.name}")
     low = _beside(low, x_min, x, lib, format_)
     high = _beside(high, x_max, x, lib, format_)
-    slope = steep if is_number(slope) else _beside(steep, slope, x, lib, format_)
-    return lib, x, Call(quantity, squash, format_, low, high, slope)
+    return low, high, steep if is_number(slope) else _beside(steep, slope, x, lib, format_)
 
 
 def _check_declared(quantity: Quantity, g: Squash) -> None:

@@ -16,6 +16,22 @@ def is_array(value: Any) -> bool:
     return not (value is None or isinstance(value, (int, float)))
 
 
+class Kept:
+    """An array that is part of a key: it is equal to another with the same elements. Nobody writes to it."""
+
+    __slots__ = ("_key", "array")
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self._key = (array.shape, array.dtype.char, array.tobytes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kept) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
 class Call(NamedTuple):
     """A call of a public function without x. Bounds and slope are floats, None, or arrays in the format's dtype."""
 
@@ -30,6 +46,11 @@ class Call(NamedTuple):
     def between_numbers(self) -> bool:
         """Whether neither bounds nor slope are arrays."""
         return not (is_array(self.low) or is_array(self.high) or is_array(self.slope))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the arrays among bounds and slope can be part of a key."""
+        return all(isinstance(v, Kept) for v in self.arrays)
 
     @property
     def one_bound(self) -> bool:

@@ -14,11 +14,12 @@ from softclip._functions.squash import Squash, as_number
 
 NUMBERS = (int, float, complex, np.generic)
 """Python's and NumPy's numbers, and what only looks like one."""
+_NUMBERS_AND_TEXT = (*NUMBERS, str)
 
 
 def is_number(value: Any) -> bool:
     """Whether a bound or slope is a number, or None; `as_number` refuses what only looks like one."""
-    if value is None or isinstance(value, (*NUMBERS, str)):
+    if value is None or isinstance(value, _NUMBERS_AND_TEXT):
         return True
     return hasattr(value, "__float__") and not hasattr(value, "shape")
 
@@ -128,6 +129,9 @@ def _first_wrong(low: Any, high: Any) -> tuple[Any, Any]:
     """Of bounds of which one is a NumPy array at least the first pair that is wrong, None and None if all are good."""
     bounds = [bound for bound in (low, high) if isinstance(bound, (float, np.ndarray))]
     with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN
+        finite = all(-math.inf < np.min(v, initial=0.0) and np.max(v, initial=0.0) < math.inf for v in bounds)
+        if finite and (len(bounds) == 1 or np.all(bounds[0] < bounds[1])):
+            return None, None
         good = functools.reduce(np.logical_and, map(np.isfinite, bounds))
         good = good if len(bounds) == 1 else good & (bounds[0] < bounds[1])
     if good.all():

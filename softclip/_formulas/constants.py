@@ -37,6 +37,12 @@ class Factor(NamedTuple):
     reduced: Array | None = None
     remaining: Array | None = None
 
+    def __eq__(self, other: object) -> bool:  # other than that of tuples, it knows a wide factor from one that is not
+        return type(self) is type(other) and tuple.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
+
     @property
     def boost_level(self) -> int:
         return 0 if self.reduced is None else 1

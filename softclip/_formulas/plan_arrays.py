@@ -44,7 +44,7 @@ def constants(
     quantity: Quantity, ops: Ops, g: Squash, compute: Format, low: Array, high: Array, slope: Any
 ) -> Constants:
     half = 0.5 * high - 0.5 * low
-    middle, middle_rest = _exact_sum(0.5 * low, 0.5 * high)
+    middle, middle_rest = exact_sum(0.5 * low, 0.5 * high)
     if slope is not None:
         # A slope below the normal numbers counts where x is large.
         relative_slope = _within(ops, compute, slope / unit_slope(g), smallest=compute.subnormal)
@@ -87,7 +87,7 @@ def hinge(
     quantity: Quantity, ops: Ops, g: Hinge, compute: Format, low: Array, high: Array, slope: Any
 ) -> HingeConstants:
     half = 0.5 * high - 0.5 * low
-    middle = _exact_sum(0.5 * low, 0.5 * high)
+    middle = exact_sum(0.5 * low, 0.5 * high)
     scale = 0.125
     within = functools.partial(_within, ops, compute)
     if slope is None:
@@ -131,7 +131,7 @@ def hinge(
     )
 
 
-def _exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
+def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """a + b rounded, and what the rounding lost (Knuth's TwoSum)."""
     s = a + b
     t = s - a
@@ -140,5 +140,5 @@ def _exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
 
 def _add(a: tuple[Array, Array], b: Array) -> tuple[Array, Array]:
     """a + b, with a and the sum in two parts."""
-    s, lost = _exact_sum(a[0], b)
+    s, lost = exact_sum(a[0], b)
     return s, lost + a[1]

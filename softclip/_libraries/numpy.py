@@ -11,12 +11,17 @@ from typing import Any
 import array_api_compat.numpy
 import numpy as np
 
-from softclip._formulas.call import Call
+from softclip._formulas.call import Call, Kept
 from softclip._formulas.formats import Format
-from softclip._formulas.program import Operation, Steps, number_program
+from softclip._formulas.plan_known import known_plan
+from softclip._formulas.program import ARRAY, Operation, Steps, formula_program, map_arrays, number_program
+from softclip._libraries.pieces import Arrays, Prepared, Task, run_by_pieces, tasks_of
 from softclip._libraries.standard import Library
 
 Array = Any
+
+FEW = 1024
+"""Of so many bounds at most the constants are kept for the next call."""
 
 
 class NumPy(Library):
@@ -33,6 +38,8 @@ class NumPy(Library):
             setattr(self, name, getattr(np, name))
         self._dtypes: dict[Format, np.dtype[Any]] = {}
         self.steps = functools.lru_cache(maxsize=1024)(self._steps)
+        self._kept_prepared = functools.lru_cache(maxsize=128)(self._prepared)
+        self.tasks = functools.lru_cache(maxsize=128)(self._tasks)
 
     def dtype(self, format_: Format) -> Any:
         if format_ not in self._dtypes:
@@ -66,7 +73,7 @@ class NumPy(Library):
 
     def run(self, x: Array, call: Call) -> Array:
         if not call.between_numbers:
-            return self.run_on_arrays(x, call)
+            return self.run_between_arrays(x, call)
         steps, compute, dtype = self.steps(call)
         with np.errstate(all="ignore"):
             if x.size * compute.itemsize <= self.block_bytes:
@@ -84,18 +91,49 @@ class NumPy(Library):
                     y_block[...] = made
             return y
 
-    def run_on_arrays(self, x: Array, call: Call) -> Array:
-        """The formula as it stands, in blocks if the result is large."""
-        compute = self.dtype(call.format.computed_in)
-        block = self.formula_bytes // compute.itemsize
-        shape = np.broadcast_shapes(x.shape, *(v.shape for v in call.arrays))
+    def run_between_arrays(self, x: Array, call: Call) -> Array:
+        compute, dtype = self.dtype(call.format.computed_in), self.dtype(call.format)
+        if not call.is_kept:
+            call = call.with_arrays([self.kept(v) or v for v in call.arrays])
         with np.errstate(all="ignore"):
-            if math.prod(shape) <= block:
-                return np.asarray(self.evaluate(x, call))
-            y = np.empty_like(x, dtype=self.dtype(call.format), shape=shape, subok=False)
-            for x_block, y_block, *arrays in self.blocks([x, y, *call.arrays], self.dtype(call.format), block):
-                y_block[...] = self.evaluate(x_block, call.with_arrays(arrays))
-            return y
+            shape, tasks = self.tasks(call, x.shape) if call.is_kept else ((), [])
+            if tasks:
+                inside = x if x.dtype == compute and x.shape == shape else np.array(np.broadcast_to(x, shape), compute)
+                y = np.empty(shape, dtype)
+                for task in tasks:
+                    task.run(ARRAYS, [*task.slots], (inside,), y)
+                return y
+            of_bounds, groups = self.prepared(call)
+            x = np.broadcast_to(x, np.broadcast_shapes(x.shape, of_bounds))
+            return run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, self.block_bytes // compute.itemsize)
+
+    def _tasks(self, call: Call, shape: tuple[int, ...]) -> tuple[tuple[int, ...], list[Task]]:
+        """For an x of that shape the shape of the result, and what is run; nothing if that is more than a piece."""
+        of_bounds, groups = self.prepared(call)
+        shape = np.broadcast_shapes(shape, of_bounds)
+        small = math.prod(shape) * self.dtype(call.format.computed_in).itemsize <= self.block_bytes
+        return shape, tasks_of(ARRAYS, groups, shape) if small and shape else []
+
+    def kept(self, value: Any) -> Kept | None:
+        few = type(value) is np.ndarray and value.size <= FEW and value.dtype.kind in "iuf"
+        return Kept(value) if few else None
+
+    def prepared(self, call: Call) -> tuple[tuple[int, ...], list[Prepared]]:
+        return (self._kept_prepared if call.is_kept else self._prepared)(call)
+
+    def _prepared(self, call: Call) -> tuple[tuple[int, ...], list[Prepared]]:
+        """The shape of bounds whose values can be read, and what has been prepared of each group of them."""
+        compute = self.dtype(call.format.computed_in)
+        arrays = [np.array(v.array if isinstance(v, Kept) else v, compute) for v in call.arrays]
+        shape, groups = known_plan(call.with_arrays(arrays), self)
+        prepared = []
+        for group in groups:
+            program = formula_program(group.formula, call.g, call.format, map_arrays(lambda _: ARRAY, group.constants))
+            steps = program.compiled(self.function, functools.partial(np.array, dtype=compute))
+            constants: list[Array] = []
+            map_arrays(constants.append, group.constants)
+            prepared.append(Prepared(steps, steps.prepared(constants), group.members))
+        return shape, prepared
 
     def blocks(self, arrays: list[Array], dtype: Any, size: int) -> Any:
         """Pieces of the arrays, broadcast, as 1-d arrays of the dtype and that size. The second is written to."""
@@ -122,7 +160,7 @@ class NumPy(Library):
         if not isinstance(operation, str):
             # A copy, as the result might be u, which a step may write to.
             return lambda u, out: np.array(self.call(operation, u))  # noqa: ARG005
-        own = {"where": _where, "clip": _clip}
+        own: dict[str, Callable[..., Array]] = {"where": _where, "clip": _clip, "copysign": _copysign}
         return own.get(operation) or getattr(np, operation, None) or self._special(operation)
 
 
@@ -131,7 +169,53 @@ def _where(condition: Array, a: Array, b: Array, out: Array | None) -> Array:  #
 
 
 def _clip(a: Array, low: Array, high: Array, out: Array | None) -> Array:
-    return a.clip(low, high, out=out)  # np.clip takes twice as long to be called
+    if low.ndim:
+        return np.minimum(np.maximum(a, low, out=out), high, out=out)  # np.clip takes four times as long
+    return a.clip(low, high, out=out)  # and this twice as long to be called
+
+
+def _copysign(size: Array, a: Array, out: Array | None) -> Array:
+    """By the bits, as np.copysign takes twice as long. `size` is not negative."""
+    if out is size or not a.ndim:
+        return np.asarray(np.copysign(size, a, out=out))
+    integers, sign = _SIGNS[a.dtype.itemsize]
+    signed = np.bitwise_and(a.view(integers), sign, out=None if out is None else out.view(integers))
+    return np.bitwise_or(signed, size.view(integers), out=None if out is None else signed).view(a.dtype)
+
+
+_SIGNS: dict[int, tuple[Any, Any]] = {4: (np.int32, np.int32(-(2**31))), 8: (np.int64, np.int64(-(2**63)))}
+
+
+class _Arrays(Arrays):
+    def empty(self, shape: Any, dtype: Any) -> Array:
+        return np.empty(shape, dtype)
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return np.asarray(x, dtype)
+
+    def strides(self, x: Array) -> Any:
+        return [abs(stride) for stride in x.strides]
+
+    def permuted(self, x: Array, order: Any) -> Array:
+        return x.transpose(order)
+
+    def is_contiguous(self, x: Array) -> bool:
+        return bool(x.flags.c_contiguous)
+
+    def broadcast(self, bounds: Array, shape: Any) -> Array:
+        return np.broadcast_to(bounds, shape)
+
+    def repeated(self, bounds: Array, times: int) -> Array:
+        return np.repeat(bounds, times)
+
+    def positions(self, members: Array) -> Array:
+        return np.flatnonzero(members)
+
+    def take(self, x: Array, positions: Array) -> Array:
+        return x.take(positions, mode="clip")
+
+
+ARRAYS = _Arrays()
 
 
 def has_meaning_of_its_own(x: Array) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from softclip._formulas.call import Call
+from softclip._formulas.call import Call, Kept
 from softclip._formulas.formats import FORMATS, Format
 from softclip._formulas.ops import Ops
 from softclip._formulas.plan import Plan, array_plan, number_plan
@@ -104,6 +104,10 @@ class Library(Ops):
             return x
         with np.errstate(all="ignore"):  # for libraries made of NumPy; bounds are cast before `run`
             return self.xp.astype(x, dtype)
+
+    def kept(self, value: Any) -> Kept | None:
+        """A bound that is an array as part of a key, if its values are at hand and so few that a key pays."""
+        return None
 
     def untraced(self) -> Any:
         """A context outside of any tracing, in which there are values to look at."""

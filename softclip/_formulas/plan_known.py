@@ -1,0 +1,234 @@
+"""The plan between bounds that are arrays whose values can be read: as sharp as that of numbers, in groups of bounds.
+
+The constants are made once for the bounds and not for every element of x. As the values are known, so is the formula
+that they need. Bounds that need different formulas are in different groups. Bounds of extraordinary size, for which
+`plan_arrays` has guards that cost time and digits, are planned one by one, as numbers are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from softclip._formulas import formulas, plan_arrays
+from softclip._formulas.call import Call, is_array
+from softclip._formulas.constants import Constants, CornerConstants, Factor, HingeConstants
+from softclip._formulas.formats import Format
+from softclip._formulas.formulas import Formula
+from softclip._formulas.ops import Ops
+from softclip._formulas.plan import FORMULAS, array_plan, number_plan
+from softclip._formulas.plan_numbers import unit_slope
+
+Array = Any
+
+
+class Group(NamedTuple):
+    """Bounds with the same formula: its constants, arrays in the bounds' shape, and which bounds they are."""
+
+    formula: Formula
+    constants: Any
+    members: Array | None
+    """An array of truth values. None if all are."""
+
+
+def known_plan(call: Call, ops: Ops) -> tuple[tuple[int, ...], list[Group]]:
+    """The bounds' common shape, and the groups. Bounds and slope are valid NumPy arrays, or floats.
+
+    The arrays have the dtype computed in.
+    """
+    shape = np.broadcast_shapes(*(v.shape for v in call.arrays))
+    dtype = call.arrays[0].dtype
+    low, high = (None if v is None else np.broadcast_to(np.asarray(v, dtype), shape) for v in (call.low, call.high))
+    slope = np.broadcast_to(call.slope, shape) if is_array(call.slope) else call.slope
+    call = call.with_constants(low, high, slope)
+    if all(least <= np.min(size) and np.max(size) <= most for size, least, most in _sizes(call)):
+        return shape, _ordinary_groups(call, ops, None)
+    ordinary = np.ones(shape, bool)
+    for size, least, most in _sizes(call):
+        ordinary &= (least <= size) & (size <= most)
+    groups = _ordinary_groups(call, ops, ordinary) if ordinary.any() else []
+    return shape, groups + _one_by_one(call, ~ordinary)
+
+
+def _sizes(call: Call) -> Iterator[tuple[Any, float, float]]:
+    """What has to lie between two numbers for bounds to be so ordinary that no constant and no step needs a guard."""
+    compute, g = call.format.computed_in, call.g
+    low, high, slope = call.constants
+    large, middling, root = (math.ldexp(1.0, compute.largest * n // 32) for n in (20, 8, 15))
+    for bound in (low, high):
+        if bound is not None:
+            yield bound, -large, large
+    if call.one_bound:
+        yield g.softness, 1 / large, large  # type: ignore[attr-defined]
+        return
+    half = 0.5 * high - 0.5 * low
+    yield half, 1 / large, large
+    if slope is not None:
+        steep = slope if g.kind == "hinge" else slope / unit_slope(g)
+        yield steep, 1 / middling, middling
+    if g.kind == "hinge":
+        softness: Any = g.softness  # type: ignore[attr-defined]
+        for size in (0.5, softness) if slope is None else (half / slope, softness / slope):
+            yield size, 1 / root, root
+
+
+def _ordinary_groups(call: Call, ops: Ops, members: Array | None) -> list[Group]:
+    if call.quantity != "value" or call.g.kind == "declared" or call.one_bound:
+        return [_group(call, ops, members)]
+    low, high = call.low, call.high
+    if call.g.kind == "hinge":
+        return [
+            _group(call, ops, mine, formula)
+            for mine, formula in _parted(low == -high, members, formulas.hinged_symmetric, formulas.hinged)
+        ]
+    from_zero = (low == 0) | (high == 0)
+    if np.any(from_zero):
+        middle, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
+        from_zero = from_zero & (middle + half == high) & (middle - half == low)
+    groups = []
+    for mine, formula in _parted(from_zero, members, formulas.signed_tail, formulas.odd):
+        group = _group(call, ops, mine, formula)
+        if formula is formulas.odd and group.constants.middle.any():
+            group = group._replace(formula=formulas.clipped, constants=_reaching(group.constants))
+        groups.append(group)
+    return groups
+
+
+def _parted(
+    condition: Array, members: Array | None, so: Formula, otherwise: Formula
+) -> list[tuple[Array | None, Formula]]:
+    """The members for which the condition holds, with the first formula, and the others, with the second."""
+    if members is None and np.all(condition):
+        return [(None, so)]
+    if members is None and not np.any(condition):
+        return [(None, otherwise)]
+    all_ = np.True_ if members is None else members
+    parts = ((all_ & condition, so), (all_ & ~condition, otherwise))
+    return [(mine, formula) for mine, formula in parts if mine.any()]
+
+
+def _group(call: Call, ops: Ops, members: Array | None, formula: Formula | None = None) -> Group:
+    if members is not None:  # the others get bounds that no formula minds
+        stand_in = (0.0 if formula is formulas.signed_tail else -1.0, 1.0, 1.0)
+        call = call.with_constants(
+            *(
+                np.where(members, v, other).astype(v.dtype) if is_array(v) else v
+                for v, other in zip(call.constants, stand_in, strict=True)
+            )
+        )
+    if call.g.kind == "hinge":  # as there, whose guards are powers of two
+        usual, c = array_plan(call, ops)
+        return Group(formula or usual, _without_guards(call.format.computed_in, c), members)
+    return Group(formula or FORMULAS[call.g.kind, call.quantity], constants(call), members)
+
+
+def constants(call: Call) -> Constants:
+    """As that of `plan_numbers`, for ordinary bounds."""
+    quantity, g, format_, low, high, slope = call
+    half = 0.5 * high - 0.5 * low
+    middle, rest = plan_arrays.exact_sum(0.5 * low, 0.5 * high)
+    c = Constants(low, high, half, middle, _or_none(rest))
+    if quantity in ("value", "inverse"):
+        c = c._replace(tail_factor=as_factor(format_.computed_in, half, above=1 if quantity == "inverse" else 4))
+    else:
+        factor = half if slope is None else slope / unit_slope(g)
+        if g.kind == "odd":
+            sized = as_factor(format_.computed_in, factor)
+        else:
+            factor = factor / (0.5 * g.high - 0.5 * g.low)
+            sized = Factor(factor)
+        c = c._replace(density_factor=sized, log_density_factor=np.log(factor))
+    if slope is None:
+        return c
+    factor = slope / unit_slope(g) / half
+    return c._replace(shift=_or_none(middle), shift_rest=c.middle_rest, factor=factor, center=g.center or None)
+
+
+def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
+    """As that of `plan_numbers`, of one boost level for all."""
+    if np.max(size) <= above:
+        return Factor(size)
+    least = np.min(size)
+    return Factor(size, np.maximum(size, 1) * compute.boost() ** -2, None if least >= 1 else np.minimum(size, 1))
+
+
+def _reaching(c: Constants) -> Constants:
+    """The same with half so large that infinite x reach both bounds."""
+    half = c.half
+    short = (c.middle + half < c.high) | (c.middle - half > c.low)
+    if not short.any():
+        return c
+    half = half.copy()
+    while short.any():
+        half[short] = np.nextafter(half[short], np.inf, dtype=half.dtype)
+        short = (c.middle + half < c.high) | (c.middle - half > c.low)
+    return c._replace(half=half)
+
+
+def _without_guards(compute: Format, c: CornerConstants | HingeConstants) -> CornerConstants | HingeConstants:
+    """The constants of a hinge from `plan_arrays`, without what ordinary bounds do not need."""
+    back: float = 1 / c.prescale  # type: ignore[operator]
+    if isinstance(c, CornerConstants):
+        return c._replace(prescale=None, scaled_bound=c.bound, kappa=c.kappa / back)
+    ends = {
+        name: (number * back, None if rest is None else _or_none(rest * back))
+        for name in ("start", "end", "center")
+        for number, rest in [getattr(c, name)]
+    }
+    return c._replace(
+        middle_rest=_or_none(c.middle_rest),
+        prescale=None,
+        **ends,
+        width=c.width * back,
+        kappa=c.kappa / back,
+        unit=None if c.unit is None else c.unit * back,
+        density_factor=None if c.density_factor is None else as_factor(compute, c.density_factor.size),
+    )
+
+
+def _or_none(array: Array | None) -> Array | None:
+    return array if np.any(array) else None
+
+
+def _one_by_one(call: Call, members: Array) -> list[Group]:
+    """Each of these bounds planned as numbers are. Those whose plans differ in nothing but numbers are one group."""
+    given = [np.broadcast_to(0.0 if v is None else v, members.shape)[members] for v in call.constants]
+    distinct, which = np.unique(np.stack(given, axis=1), axis=0, return_inverse=True)
+    plans = []
+    alike: dict[Any, list[int]] = {}
+    for i, pair in enumerate(distinct.astype(float).tolist()):
+        numbers = (None if v is None else n for v, n in zip(call.constants, pair, strict=True))
+        plans.append(number_plan(call.with_constants(*numbers), False))
+        alike.setdefault((plans[i][0], _structure(plans[i][1])), []).append(i)
+    groups = []
+    for (formula, _), indices in alike.items():
+        row = np.full(len(distinct), -1)
+        row[indices] = range(len(indices))
+        rows = np.full(members.shape, -1)
+        rows[members] = row[which]
+        columns = zip(*(_numbers(plans[i][1]) for i in indices), strict=True)
+        arrays = (np.array(column, call.arrays[0].dtype)[rows] for column in columns)
+        groups.append(Group(formula, _with_numbers(plans[indices[0]][1], arrays), rows >= 0))
+    return groups
+
+
+def _structure(c: Any) -> Any:
+    """What is left of constants without their numbers."""
+    return (type(c), *map(_structure, c)) if isinstance(c, tuple) else type(c)
+
+
+def _numbers(c: Any) -> list[float]:
+    if isinstance(c, tuple):
+        return [number for v in c for number in _numbers(v)]
+    return [] if c is None else [c]
+
+
+def _with_numbers(c: Any, numbers: Iterator[Any]) -> Any:
+    """The same with others in place of its numbers."""
+    if isinstance(c, tuple):
+        others = (_with_numbers(v, numbers) for v in c)
+        return type(c)(*others) if hasattr(c, "_fields") else tuple(others)
+    return None if c is None else next(numbers)

@@ -1,0 +1,202 @@
+"""How programs with bounds that are arrays are run on arrays in main memory: piece by piece, with long inner loops.
+
+An operation of a piece with the bounds of 20 columns would go through a loop of 20 elements for every row. So the
+constants of the bounds are repeated to the size of a piece, once if all pieces have the same. NumPy and torch do it
+alike, each with its own functions, which are an `Arrays`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from softclip._formulas.program import Steps
+
+Array = Any
+Piece = tuple[slice, ...]
+
+LONG = 512
+"""So many elements with the same bounds need no copies of their bounds: a loop over them is long enough."""
+
+
+class Arrays:
+    """What a library is asked for here."""
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Array:
+        raise NotImplementedError
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        """x in the dtype; x itself, if it has it."""
+        raise NotImplementedError
+
+    def strides(self, x: Array) -> Sequence[int]:
+        raise NotImplementedError
+
+    def permuted(self, x: Array, order: Sequence[int]) -> Array:
+        """x with its axes in another order, as a view."""
+        raise NotImplementedError
+
+    def is_contiguous(self, x: Array) -> bool:
+        raise NotImplementedError
+
+    def broadcast(self, bounds: Array, shape: Sequence[int]) -> Array:
+        raise NotImplementedError
+
+    def repeated(self, bounds: Array, times: int) -> Array:
+        """Each element as many times, in a row."""
+        raise NotImplementedError
+
+    def positions(self, members: Array) -> Array:
+        """Where a row of truth values is true."""
+        raise NotImplementedError
+
+    def take(self, x: Array, positions: Array) -> Array:
+        raise NotImplementedError
+
+
+class Prepared(NamedTuple):
+    """The steps of a group of bounds, the slots with its constants, and which bounds it is of; None if of all."""
+
+    steps: Steps
+    slots: list[Array | None]
+    members: Array | None
+
+
+class Task(NamedTuple):
+    """A group of bounds with its constants in the shape of a piece, and which elements it is of; None if of all."""
+
+    steps: Steps
+    slots: list[Array | None]
+    positions: Array | None
+    shape: tuple[int, ...]
+
+    def run(self, arrays: Arrays, slots: list[Array | None], inputs: Sequence[Array], y: Array) -> None:
+        """Write to y what the steps make of the inputs, arrays in the dtype computed in. The slots are filled."""
+        if self.positions is not None:
+            inputs = [arrays.take(x.reshape(-1), self.positions) for x in inputs]
+            y.reshape(-1)[self.positions] = arrays.cast(self.steps.run(slots, inputs, None), y.dtype)
+            return
+        y = y.reshape(self.shape)
+        inputs = [x.reshape(self.shape) for x in inputs]
+        made = self.steps.run(slots, inputs, y if y.dtype == inputs[0].dtype else None)
+        if made is not y:
+            y[...] = made
+
+
+def run_by_pieces(
+    arrays: Arrays,
+    inputs: Sequence[Array],
+    of_bounds: tuple[int, ...],
+    groups: Sequence[Prepared],
+    compute: Any,
+    dtype: Any,
+    size: int,
+) -> Array:
+    """What the groups' steps make of the inputs in the dtype computed in, as a new array, `size` elements at a time."""
+    ndim = inputs[0].ndim
+    order = sorted(range(ndim), key=arrays.strides(inputs[0]).__getitem__, reverse=True)  # as x lies in memory
+    of_bounds = (1,) * (ndim - len(of_bounds)) + of_bounds
+    inputs = [arrays.permuted(x, order) for x in inputs]
+    sizes: Any = tuple(inputs[0].shape)
+    shape: Any = [of_bounds[i] for i in order]
+    result = y = arrays.empty(sizes, dtype)
+    groups = [_in_shape(group, lambda v: arrays.permuted(v.reshape(of_bounds), order)) for group in groups]
+    if all(map(arrays.is_contiguous, inputs)):
+        sizes, shape = merged(sizes, shape)
+        inputs, y = [x.reshape(sizes) for x in inputs], y.reshape(sizes)
+        groups = [_in_shape(group, lambda v: v.reshape(shape)) for group in groups]
+    last: Any = None
+    tasks: list[Task] = []
+    for piece in pieces(sizes, size):
+        blocks, y_block = [arrays.cast(x[piece], compute) for x in inputs], y[piece]
+        of_piece = tuple(s if n != 1 else slice(None) for s, n in zip(piece, shape, strict=True))
+        if (of_piece, y_block.shape) != last:
+            parts = [_in_shape(group, operator.itemgetter(of_piece)) for group in groups]
+            tasks = tasks_of(arrays, parts, tuple(y_block.shape), tasks)
+            last = of_piece, y_block.shape
+        for task in tasks:
+            task.run(arrays, task.slots, blocks, y_block)
+    back = sorted(range(ndim), key=order.__getitem__)
+    return arrays.permuted(result, back)
+
+
+def tasks_of(
+    arrays: Arrays, groups: Sequence[Prepared], shape: tuple[int, ...], before: Sequence[Task] = ()
+) -> list[Task]:
+    """The groups in the shape of a piece. Slots of the tasks before are used again, where the sizes are the same.
+
+    The group of the most bounds runs on everything, and the others write over what is theirs.
+    """
+    first = max(groups, key=lambda group: math.inf if group.members is None else int(group.members.sum()))
+    flat = len(groups) > 1 or shape[-1] < LONG
+    tasks = []
+    for i, group in enumerate([first, *(group for group in groups if group is not first)]):
+        positions, size = None, shape
+        constants: dict[int, Array] = {place: group.slots[place] for place in group.steps.constants}
+        if flat or any(tuple(v.shape)[-1:] != (1,) for v in constants.values()):
+            constants = {place: _in_a_row(arrays, v, shape) for place, v in constants.items()}
+            size = (math.prod(shape),)
+        if i:
+            positions = arrays.positions(_in_a_row(arrays, group.members, shape))
+            constants = {place: arrays.take(v, positions) for place, v in constants.items()}
+            size = tuple(positions.shape)
+        reusable = i < len(before) and before[i].steps is group.steps and before[i].shape == size
+        slots = before[i].slots if reusable else [*group.steps.slots]
+        for place, v in constants.items():
+            slots[place] = v
+        tasks.append(Task(group.steps, slots, positions, size))
+    return tasks
+
+
+def _in_a_row(arrays: Arrays, bounds: Array, shape: tuple[int, ...]) -> Array:
+    """What belongs to each element of a piece of that shape, in a row."""
+    if tuple(bounds.shape) == (*shape[:-1], 1):
+        return arrays.repeated(bounds.reshape(-1), shape[-1])
+    return arrays.broadcast(bounds, shape).reshape(-1)
+
+
+def _in_shape(group: Prepared, f: Any) -> Prepared:
+    """The group with f of its constants and of its members."""
+    slots = [*group.slots]
+    for place in group.steps.constants:
+        slots[place] = f(slots[place])
+    return Prepared(group.steps, slots, None if group.members is None else f(group.members))
+
+
+def pieces(shape: Sequence[int], size: int) -> Iterator[Piece]:
+    """Pieces of at most `size` elements, in order: whole inner axes, part of one, and single places of outer ones."""
+    if 0 in shape:
+        return
+    axis, inside = len(shape), 1
+    while axis > 0 and inside * shape[axis - 1] <= size:
+        axis -= 1
+        inside *= shape[axis]
+    whole = [slice(None)] * (len(shape) - axis)
+    if axis == 0:
+        yield tuple(whole)
+        return
+    step = size // inside
+    for place in itertools.product(*(range(n) for n in shape[: axis - 1])):
+        singles = [slice(i, i + 1) for i in place]
+        for start in range(0, shape[axis - 1], step):
+            yield (*singles, slice(start, start + step), *whole)
+
+
+def merged(shape: Sequence[int], of_bounds: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The shape and that of the bounds, with neighbouring axes made one along which the bounds vary, or do not."""
+    sizes, bounds, last = [1], [1], None
+    for n, of_bound in zip(shape, of_bounds, strict=True):
+        varies = of_bound != 1
+        if n == 1:
+            continue
+        if varies is last:
+            sizes[-1] *= n
+            bounds[-1] *= of_bound
+        else:
+            sizes.append(n)
+            bounds.append(of_bound)
+            last = varies
+    return sizes, bounds
