@@ -238,8 +238,8 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time soft_clip beside its floor, the formula as written and its peers, and write docs/performance.md (minutes; ``-- --quick``)."""
-    install(session, ".", *group("bench"), *LIBRARIES["torch"], *LIBRARIES["jax"])
+    """Time soft_clip beside its floor, the formula as written and its peers, and write docs/performance.md (minutes; ``-- --quick``, ``-- --only torch learned``)."""
+    install(session, ".", *group("bench"), *LIBRARIES["torch"], *LIBRARIES["jax"], *LIBRARIES["dask"])
     session.run("python", "benchmarks/bench.py", *(session.posargs or ["--output", "docs"]))
 
 

@@ -1,8 +1,10 @@
 """Time soft_clip beside the floor, the formula as written and the peers, interleaved, on one core, and write docs/performance.md.
 
     python benchmarks/bench.py [--quick] [--rounds 7] [--output docs]
+    python benchmarks/bench.py --only torch bfloat16 learned
 
-Ratios carry over to another machine, times do not. See bench_cases.py for what is timed, bench_page.py for the page.
+Ratios carry over to another machine, times do not. See bench_cases.py and bench_paths.py for what is timed, bench_page.py
+for the page. With --only it prints ratios and makes no page.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from timeit import Timer
@@ -27,10 +29,11 @@ if hasattr(os, "sched_setaffinity"):
 
 import numpy as np
 from bench_cases import Case, jax_cases, numpy_cases, torch_cases
-from bench_page import draw, page
+from bench_page import draw, page, table_only
+from bench_paths import COLUMNS, FULL, QUICK, UserPath, paths
 from tqdm import tqdm
 
-PACKAGES = ("numpy", "scipy", "numexpr", "torch", "activations-plus", "jax", "array-api-compat")
+PACKAGES = ("numpy", "scipy", "numexpr", "torch", "activations-plus", "jax", "scikit-learn", "array-api-compat")
 DTYPES = {"NumPy": ("float32", "float64"), "torch": ("float32", "bfloat16"), "JAX": ("float32",)}
 SAMPLE = 0.004
 """Seconds that one timing takes at least, of as many calls as that needs."""
@@ -46,7 +49,18 @@ def cases(library: str, size: int, *, quick: bool) -> Iterator[Case]:
             yield from jax_cases(size, dtype)
 
 
-def timed(found: list[Case], rounds: int, label: str) -> list[dict[str, Any]]:
+def label_of(case: Case | UserPath) -> dict[str, Any]:
+    """All of it but its entries."""
+    return dict(zip(case._fields[:-1], case[:-1], strict=True))
+
+
+def chosen(found: Iterable[Any], words: list[str] | None) -> list[Any]:
+    """The cases in whose name are all words; all cases if there are none."""
+    names = ((case, ", ".join(map(str, label_of(case).values())).lower()) for case in found)
+    return [case for case, name in names if all(word.lower() in name for word in words or [])]
+
+
+def timed(found: Sequence[Case | UserPath], rounds: int, label: str) -> list[dict[str, Any]]:
     """Medians and quartiles of interleaved timings."""
     timers = [(Timer(entry.run), case, entry) for case in found for entry in case.entries]
     numbers, times = [], [[] for _ in timers]
@@ -59,9 +73,8 @@ def timed(found: list[Case], rounds: int, label: str) -> list[dict[str, Any]]:
     rows = []
     for (_, case, entry), seconds in zip(timers, times, strict=True):
         low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
-        label_of = dict(zip(Case._fields[:-1], case[:-1], strict=True))
         measured = {"role": entry.role, "name": entry.name, "seconds": statistics.median(seconds), "spread": high - low}
-        rows.append({**label_of, **measured})
+        rows.append({**label_of(case), **measured})
     return rows
 
 
@@ -74,8 +87,7 @@ def scratch(found: list[Case]) -> list[dict[str, Any]]:
             Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
             result = entry.run()
             peak = _resident("VmHWM") - before - result.nbytes
-            label = dict(zip(Case._fields[:-1], case[:-1], strict=True))
-            rows.append({**label, "role": entry.role, "name": entry.name, "bytes": max(0, peak)})
+            rows.append({**label_of(case), "role": entry.role, "name": entry.name, "bytes": max(0, peak)})
     return rows
 
 
@@ -86,23 +98,12 @@ def _resident(field: str) -> int:
 
 def saved(dtype: str) -> dict[str, float]:
     """Per way of writing the sigmoid between -2 and 2 the bytes an element that torch holds for backward."""
-    import torch
+    from bench_paths_torch import held
 
     case = next(
         c for c in torch_cases(1000, dtype, compiled=False) if c.direction == "backward" and c[3:5] == ("sigmoid", "±2")
     )
-    found = {}
-    for entry in case.entries:
-        held: dict[int, int] = {}
-
-        def pack(t: Any, held: dict[int, int] = held) -> Any:
-            held[t.data_ptr()] = t.untyped_storage().nbytes()
-            return t
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-            entry.run()
-        found[entry.name] = sum(held.values()) / 1000
-    return found
+    return {entry.name: sum(held(entry.run).values()) / 1000 for entry in case.entries}
 
 
 def import_times(rounds: int) -> dict[str, float]:
@@ -128,16 +129,25 @@ def processor() -> str:
 
 def measured_of(library: str, options: argparse.Namespace) -> dict[str, Any]:
     """What is measured of one library, in this process."""
-    found: dict[str, Any] = {"rows": [], "scratch": []}
+    found: dict[str, Any] = {"rows": [], "scratch": [], "paths": []}
     if library == "torch":
-        found["saved"] = saved("float32")
+        import torch
+
+        torch.set_num_threads(1)
+        if not options.only:
+            from bench_paths_torch import held_beside_x
+
+            found |= {"saved": saved("float32"), "held": held_beside_x()}
     for size in options.sizes:
-        of_size = list(cases(library, size, quick=options.quick))
+        of_size = chosen(cases(library, size, quick=options.quick), options.only)
         if size == max(options.sizes):  # before the timings, after which the process holds memory that it can use again
             found["scratch"] = scratch(of_size)
         found["rows"] += [
             {**row, "size": size} for row in timed(of_size, options.rounds, f"{library}, {size} elements")
         ]
+    for dtype in DTYPES[library][: 1 if options.quick else None]:
+        taken = chosen(paths(library, dtype, quick=options.quick), options.only)
+        found["paths"] += timed(taken, options.rounds, f"{library}, {dtype}, paths")
     return found
 
 
@@ -149,19 +159,22 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "sizes": options.sizes,
+        "path sizes": {**(QUICK if options.quick else FULL), "columns": COLUMNS},
         "rounds": options.rounds,
-        "import": import_times(options.rounds),
+        "import": {} if options.only else import_times(options.rounds),
         "rows": [],
         "scratch": [],
+        "paths": [],
     }
-    for library in DTYPES:
+    named = [library for library in DTYPES if library.lower() in (word.lower() for word in options.only or [])]
+    for library in named or DTYPES:
         done = subprocess.run(
             [sys.executable, *sys.argv, "--library", library], check=True, stdout=subprocess.PIPE, text=True
         )
         found = json.loads(done.stdout.splitlines()[-1])
-        report["rows"] += found["rows"]
-        report["scratch"] += found["scratch"]
-        report |= {name: value for name, value in found.items() if name == "saved"}
+        for name in ("rows", "scratch", "paths"):
+            report[name] += found.pop(name)
+        report |= found
     report["minutes"] = (time.perf_counter() - start) / 60
     return report
 
@@ -175,6 +188,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--output", type=Path, help="a folder, for performance.json, .md and .png")
     parser.add_argument("--library", choices=list(DTYPES), help="this one alone, in this process, the figures as JSON")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="only the cases with all these words in their name")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 7)
     options.sizes = options.sizes or ([1000, 1_000_000] if options.quick else [1, 1000, 100_000, 10_000_000])
@@ -183,6 +197,9 @@ def main() -> None:
             print(json.dumps(measured_of(options.library, options)))
         return
     report = measure(options)
+    if options.only:
+        print(table_only(report))
+        return
     print(page(report))
     if options.output:
         (options.output / "performance.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")

@@ -119,7 +119,6 @@ def torch_cases(size: int, dtype: str, *, compiled: bool) -> Iterator[Case]:
     import torch
     from activations_plus import SoftClipping
 
-    torch.set_num_threads(1)
     x = torch.tensor(sample(size)).to(getattr(torch, dtype))
     gradient = torch.ones_like(x)
     functions: dict[tuple[str, str], list[tuple[str, str, Callable[[Any], Any]]]] = {}
@@ -161,11 +160,11 @@ def torch_cases(size: int, dtype: str, *, compiled: bool) -> Iterator[Case]:
     for (g, bounds), entries in functions.items():
         forward = [Entry(role, name, partial(f, x)) for role, name, f in entries]
         yield Case("torch", dtype, "forward", g, bounds, forward)
-        backward = [Entry(role, name, partial(_gradient, f, x, gradient)) for role, name, f in entries]
+        backward = [Entry(role, name, partial(with_backward, f, x, gradient)) for role, name, f in entries]
         yield Case("torch", dtype, "backward", g, bounds, backward)
 
 
-def _gradient(f: Callable[[Any], Any], x: Any, gradient: Any) -> Any:
+def with_backward(f: Callable[[Any], Any], x: Any, gradient: Any) -> Any:
     x = x.detach().requires_grad_()
     f(x).backward(gradient)
     return x.grad

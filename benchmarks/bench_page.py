@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from bench_report import Report, asked, measured_paths
 
 HEAD = """# Performance
 
@@ -27,121 +29,20 @@ library. The number after ± is the interquartile range. x is normal with a stan
 a softness of 0.1.
 """
 
+PATHS = {
+    "Bounds that are arrays": """
+Times are in microseconds of a call. "In its place" is what a user would write instead, in the same dtype: the formula,
+or what scikit-learn has. With bounds for each column or row x is a table of {rows:,} × {columns}. With bounds for each
+channel it has {elements:,} elements in 64 channels, each of which is there 8 times. A bound of 0 takes another form of
+the formula, and so do the bounds ±b; of all kinds means a third of the columns each.
+""",
+    "Everyday calls": """
+Times are in microseconds of a call, with {elements:,} elements if it does not say otherwise. "In its place" is what a
+user would write instead, in the same dtype. The inverse and the derivative are those between -1 and 3.
+""",
+}
+
 BACKWARD = " These are the times of forward and backward together, with the gradient of x."
-
-
-class Row(NamedTuple):
-    """What was asked of a case, and what came out."""
-
-    case: str
-    asked: str
-    measured: str
-    met: bool | None
-    """None where nothing was asked, or it has not been measured."""
-
-
-class Report:
-    """The rows of a report, looked up by what they are of."""
-
-    def __init__(self, report: dict[str, Any]) -> None:
-        self.rows = report["rows"]
-        self.size = max(report["sizes"])
-
-    def seconds(
-        self, role: str, library: str, dtype: str, direction: str, g: str, bounds: str, size: int, name: str = ""
-    ) -> float:
-        for row in self.rows:
-            key = (row["role"], row["library"], row["dtype"], row["direction"], row["g"], row["bounds"], row["size"])
-            if key == (role, library, dtype, direction, g, bounds, size) and name in row["name"]:
-                return float(row["seconds"])
-        raise KeyError((role, library, dtype, direction, g, bounds, size, name))
-
-    def cases(self, library: str, direction: str, size: int) -> list[tuple[str, str, str, str, str, int]]:
-        """Of ours, in order, each as the arguments of `seconds` after the role."""
-        return [
-            (row["library"], row["dtype"], row["direction"], row["g"], row["bounds"], row["size"])
-            for row in self.rows
-            if (row["role"], row["library"], row["direction"], row["size"]) == ("softclip", library, direction, size)
-        ]
-
-    def ratio(self, case: tuple[str, str, str, str, str, int], role: str, name: str = "") -> float:
-        return self.seconds("softclip", *case) / self.seconds(role, *case, name=name)
-
-    def worst(self, cases: list[tuple[str, str, str, str, str, int]], role: str = "formula") -> tuple[float, str]:
-        """The largest ratio, and of what."""
-        return max((self.ratio(case, role), f"{case[1]} {case[3]}, {case[4]}") for case in cases)
-
-
-def asked(report: dict[str, Any]) -> Iterator[Row]:
-    """What the design asks for, row by row."""
-    r = Report(report)
-    dtypes = [d for d in ("float32", "float64") if any(row["dtype"] == d for row in r.rows)]
-
-    def most(case: str, limit: float, of: str, value: float, what: str = "") -> Row:
-        return Row(case, f"at most {limit:g} × {of}", f"{value:.2f}{what and f' ({what})'}", value <= limit)
-
-    for dtype in dtypes:
-        for g in ("tanh", "sigmoid"):
-            case = ("NumPy", dtype, "forward", g, "±2", r.size)
-            yield most(f"NumPy {dtype}, {g}, ±2", 1.25, "np.tanh", r.ratio(case, "floor"))
-            yield most(
-                f"NumPy {dtype}, {g}, ±2", 0.33 if dtype == "float32" else 0.5, "the formula", r.ratio(case, "formula")
-            )
-    other = [c for c in r.cases("NumPy", "forward", r.size) if c[4] != "±2" and not c[3].startswith("hinge")]
-    yield most("NumPy, other bounds and g, the worst", 1, "the formula", *r.worst(other))
-    if report.get("scratch"):
-        own = [row for row in report["scratch"] if (row["library"], row["role"]) == ("NumPy", "softclip")]
-        top = max(own, key=lambda row: row["bytes"])
-        most_bytes = top["bytes"] / 2**20
-        yield Row(
-            "NumPy, scratch memory, the worst",
-            "under 4 MiB",
-            f"{most_bytes:.1f} MiB ({top['dtype']} {top['g']}, {top['bounds']})",
-            most_bytes < 4,
-        )
-    if 1000 in report["sizes"]:
-        small = [c for c in r.cases("NumPy", "forward", 1000) if c[1] == "float32"]
-        usual = ("NumPy", "float32", "forward", "sigmoid", "±2", 1000)
-        yield most("NumPy, 1000 elements, sigmoid, ±2", 2, "the formula", r.ratio(usual, "formula"))
-        micros = 1e6 * r.seconds("softclip", *usual)
-        yield Row("NumPy, 1000 elements, sigmoid, ±2", "under 8 µs", f"{micros:.1f} µs", micros < 8)
-        yield most("NumPy, 1000 elements, the worst", 2, "the formula", *r.worst(small))
-    case = ("torch", "float32", "forward", "sigmoid", "±2", r.size)
-    yield most("torch eager, sigmoid, ±2", 0.6, "activations-plus", r.ratio(case, "peer", "activations"))
-    both = ("torch", "float32", "backward", "sigmoid", "±2", r.size)
-    yield most("torch eager, sigmoid, ±2, with backward", 1, "activations-plus", r.ratio(both, "peer", "activations"))
-    held = report["saved"]
-    yield Row(
-        "torch, held for backward, float32",
-        "4 bytes an element",
-        f"{held['soft_clip']:g} (formula {held['as written']:g})",
-        held["soft_clip"] <= 4,
-    )
-    scalar = [
-        c
-        for c in r.cases("torch", "forward", r.size)
-        if c[4] in ("0 to 6", "-1 to 3") and c[1] == "float32" and "compiled" not in c[3]
-    ]
-    yield most("torch eager, other bounds and g, the worst", 1.2, "the formula", *r.worst(scalar))
-    for kind in ("tensors", "learned"):
-        case = ("torch", "float32", "backward", "sigmoid", f"-1 to 3, {kind}", r.size)
-        yield Row(
-            f"torch eager, bounds that are {kind}, with backward",
-            "said",
-            f"{r.ratio(case, 'formula'):.2f} × the formula",
-            None,
-        )
-    jitted = [c for c in r.cases("JAX", "forward", r.size) if c[3].endswith("jitted")]
-    yield most("JAX jitted, the worst", 1.15, "jitted jnp.tanh", *r.worst(jitted, "floor"))
-    eager = {
-        f"{c[3]}, {c[4]}": r.seconds("softclip", *c[:3], c[3].replace("jitted", "eager"), *c[4:])
-        / r.seconds("softclip", *c)
-        for c in jitted
-    }
-    label = max(eager, key=eager.__getitem__)
-    yield most("JAX eager, the worst", 1.3, "its own jitted time", eager[label], label.replace(", jitted", ""))
-    times = report["import"]
-    yield most("import softclip", 1.3, "import numpy", times["softclip"] / times["numpy"])
 
 
 def table_asked(report: dict[str, Any]) -> str:
@@ -226,14 +127,56 @@ def table_scratch(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def table_paths(report: dict[str, Any], section: str) -> str:
+    """Microseconds of a call, and what its user would write in its place."""
+    lines = [
+        "| library | dtype | case | softclip | in its place | ratio | at most |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for path in measured_paths(report):
+        if path.section == section:
+            case = path.case + (path.what and f": {path.what}")
+            others, ratio = (f"{1e6 * path.others:,.1f}", f"{path.value:.2f}") if path.others else ("", "")
+            limit = f"{path.limit:g}{'' if path.others else f' {path.of}'}"
+            lines.append(
+                f"| {path.library} | {path.dtype} | {case} | {1e6 * path.seconds:,.1f} | {others} | {ratio} | {limit} |"
+            )
+    return "\n".join(lines)
+
+
+def paths(report: dict[str, Any]) -> Iterator[str]:
+    """The sections of the paths that people take, if they have been measured."""
+    sizes = report.get("path sizes")
+    if not sizes:
+        return
+    for section, text in PATHS.items():
+        yield f"## {section}\n\n{text.strip().format(**sizes)}\n\n{table_paths(report, section)}\n"
+
+
+def table_only(report: dict[str, Any]) -> str:
+    """A line for all that softclip is held against in each case."""
+    lines, ours = [], 0.0
+    for row in [*report["rows"], *report["paths"]]:
+        if row["role"] == "softclip":
+            ours = row["seconds"]
+            fields = ("library", "dtype", "direction", "case", "g", "what", "bounds", "size")
+            name = ", ".join(str(row[field]) for field in fields if row.get(field))
+            lines.append(f"{name}: {1e6 * ours:.1f} µs" + (f", at most {row['limit']:g}" if "limit" in row else ""))
+        else:
+            lines.append(f"    {ours / row['seconds']:.2f} × {row['name']}, {1e6 * row['seconds']:.1f} µs")
+    return "\n".join(lines)
+
+
 def page(report: dict[str, Any]) -> str:
     size = max(report["sizes"])
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    of_paths = " The cases after `import softclip` are those of the next two sections, which say how large they are."
     values = {key: report[key] for key in ("rounds", "processor", "python", "minutes")}
     parts = [
         HEAD.format(versions=versions, **values),
-        f"## What was asked, and what came out\n\nA case has {size:,} elements if it does not say otherwise.\n",
+        f"## What was asked, and what came out\n\nA case has {size:,} elements if it does not say otherwise.{of_paths if report.get('paths') else ''}\n",
         table_asked(report) + "\n",
+        *paths(report),
         f"## Nanoseconds an element, {size:,} elements\n" + WRITTEN,
     ]
     groups = dict.fromkeys((row["library"], row["dtype"], row["direction"]) for row in report["rows"])

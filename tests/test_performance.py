@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from bench_page import asked, page
+from bench_paths import paths
+from bench_report import measured_paths
 
 pytestmark = [pytest.mark.needs(name) for name in ("numpy", "torch", "jax")]
 
@@ -67,7 +70,43 @@ def test_bench_runs(tmp_path: Path) -> None:
     hold = {row["name"]: row["seconds"] for row in found["rows"] if row["g"] == "sigmoid" and row["size"] == 100_000}
     assert all(seconds > 1e-6 for seconds in hold.values())  # 100,000 elements in no time would be nothing done
     whole = {row.case for row in asked(json.loads((ROOT / "docs" / "performance.json").read_text()))}
-    assert {row.case for row in asked(found)} == {case for case in whole if "float64" not in case}
+    left_out = ("float64", "bfloat16", "compiled")
+    assert {row.case for row in asked(found)} >= {case for case in whole if not any(word in case for word in left_out)}
+    taken = [path for library in ("NumPy", "torch", "JAX") for path in paths(library, "float32", quick=True)]
+    assert [path[:5] for path in measured_paths(found)] == [path[:5] for path in taken]
+    for path in taken:
+        assert f"## {path.section}\n" in done.stdout
+        assert any(path.case in row.case and path.library in row.case for row in asked(found))
+
+
+def test_bench_runs_one_case() -> None:
+    arguments = ["--only", "NumPy", "float32", "64 × 20", "--sizes", "1", "--rounds", "2"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "bench.py", *arguments], check=True, capture_output=True, text=True
+    )
+    ours, formula = done.stdout.splitlines()
+    assert re.fullmatch(r"NumPy, float32, bounds per column, 64 × 20, tanh: [\d.]+ µs, at most 3", ours)
+    assert re.fullmatch(r"    [\d.]+ × as written, [\d.]+ µs", formula)
+
+
+@pytest.mark.parametrize(
+    ("library", "dtype"), [(n, "float32") for n in ("NumPy", "torch", "JAX")] + [("NumPy", "float64")]
+)
+def test_what_is_held_against_softclip_computes_the_same(library: str, dtype: str) -> None:
+    with np.errstate(all="ignore"):
+        for path in paths(library, dtype, quick=True):
+            if "formula" not in [entry.role for entry in path.entries]:
+                continue
+            ours, theirs = (_arrays(entry.run()) for entry in path.entries)
+            assert len(ours) == len(theirs) > 0
+            for a, b in zip(ours, theirs, strict=True):
+                finite = np.isfinite(a) & np.isfinite(b)  # erf's inverse as written is infinite beside a bound
+                assert finite.mean() > 0.98, path
+                assert (np.abs(a - b)[finite] <= 1e-4 * (1 + np.abs(b)[finite])).all(), path
+
+
+def _arrays(results: Any) -> list[np.ndarray[Any, Any]]:
+    return [np.asarray(result, float) for result in (results if isinstance(results, tuple) else (results,))]
 
 
 def test_the_script_for_a_gpu_runs_on_the_processor(tmp_path: Path) -> None:
