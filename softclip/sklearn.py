@@ -190,7 +190,12 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         low, high, unknown = self._bounds(X)
         xp, *_ = get_namespace_and_device(X)
         y = f(X, low, high, self.g, slope=self.slope)
-        return xp.where(unknown, xp.asarray(xp.nan, dtype=y.dtype), y) if bool(xp.any(unknown)) else y
+        if not bool(xp.any(unknown)):
+            return y
+        if isinstance(y, np.ndarray):  # which is new, so that only these columns need be written to
+            y[:, unknown] = np.nan
+            return y
+        return xp.where(unknown, xp.asarray(xp.nan, dtype=y.dtype), y)
 
     def _bounds(self, X: Any) -> tuple[Any, Any, Any]:
         """The bounds in X's dtype, 0 and 1 where there are none, and where that is."""
