@@ -196,6 +196,8 @@ def main() -> None:
         with np.errstate(all="ignore"):
             print(json.dumps(measured_of(options.library, options)))
         return
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
     report = measure(options)
     if options.only:
         print(table_only(report))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from bench_cases import FORMULA, OURS, PEER, Entry, sample
+from bench_cases import BOUNDS, FORMULA, OURS, PEER, Entry, sample
 from bench_paths import ARRAYS, COLUMNS, EVERYDAY, KINDS, UserPath, arguments_of, bounds, by_hand, table
 
 from softclip import hinge, soft_clip
@@ -77,9 +77,12 @@ def _scikit_learn_paths(X: np.ndarray) -> Iterator[UserPath]:
 
 def _small_paths(dtype: str) -> Iterator[UserPath]:
     x = sample(1000).astype(dtype)
-    sigmoid, squash = (partial(by_hand(np, g), low=-2.0, high=2.0) for g in ("sigmoid", "algebraic, slope 1"))
+    squash = partial(by_hand(np, "algebraic, slope 1"), low=-2.0, high=2.0)
     ten = x[:10].copy()
-    yield _path(dtype, "10 numbers", "sigmoid, ±2", 2.5, partial(soft_clip, ten, -2.0, 2.0), partial(sigmoid, ten))
+    for g, label in (("sigmoid", "±2"), ("tanh", "±2"), ("sigmoid", "0 to 6"), ("sigmoid", "-1 to 3")):
+        low, high = BOUNDS[label]
+        written = partial(by_hand(np, g), ten, low, high)
+        yield _path(dtype, "10 numbers", f"{g}, {label}", 2.5, partial(soft_clip, ten, low, high, g), written)
     algebraic = partial(soft_clip, x, -2.0, 2.0, "algebraic", slope=1.0)
     yield _path(dtype, "1000 elements, slope 1", "algebraic, ±2", 2, algebraic, partial(squash, x))
     corners = hinge(0.1)
