@@ -201,13 +201,19 @@ def _sum(end: Parts, distance: Array) -> Array:
 
 def position(ops: Ops, x: Array, c: Constants) -> Array:
     """u, the argument of sigma."""
-    u = x if c.prescale is None else x * c.prescale
-    for shift in (c.shift, c.shift_rest):
-        u = u if shift is None else u - shift
+    u = centered(x, c)
     u = u if c.divisor is None else ops.divide(u, c.divisor)
     for factor in (c.factor, c.factor2):
         u = u if factor is None else u * factor
     return u if c.center is None else u + c.center
+
+
+def centered(x: Array, c: Constants) -> Array:
+    """How far x is from the middle, in units of x prescale."""
+    x = x if c.prescale is None else x * c.prescale
+    for shift in (c.shift, c.shift_rest):
+        x = x if shift is None else x - shift
+    return x
 
 
 def place(u: Array, c: Constants) -> Array:
