@@ -52,6 +52,12 @@ def partials(ops: Ops, g: Any, x: Array, c: Any, slope: Any) -> Partials:
     return (_of_hinge if g.kind == "hinge" else _of_odd)(ops, g, x, c, slope)
 
 
+def weighted_partials(ops: Ops, g: Any, x: Array, c: Any) -> tuple[Array, ...]:
+    """Those that are not None, as a formula whose constants are those of the derivative and the slope."""
+    constants, slope = c
+    return tuple(v for v in partials(ops, g, x, constants, slope) if v is not None)
+
+
 def _of_odd(ops: Ops, g: OddSquash, x: Array, c: Constants, slope: Any) -> Partials:
     u = position(ops, x, c)
     boost = ops.boost(x, c.density_factor.boost_level)

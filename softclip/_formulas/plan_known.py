@@ -39,7 +39,7 @@ def known_plan(call: Call, ops: Ops) -> tuple[tuple[int, ...], list[Group]]:
 
     The arrays have the dtype computed in.
     """
-    shape = np.broadcast_shapes(*(v.shape for v in call.arrays))
+    shape = np.broadcast_shapes(*(v.shape for v in call.arrays)) or (1,)  # NumPy makes numbers of arrays without axes
     dtype = call.arrays[0].dtype
     low, high = (None if v is None else np.broadcast_to(np.asarray(v, dtype), shape) for v in (call.low, call.high))
     slope = np.broadcast_to(call.slope, shape) if is_array(call.slope) else call.slope

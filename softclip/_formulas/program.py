@@ -131,7 +131,8 @@ def formula_program(formula: Formula, g: Squash, format_: Format, c: Any, *, wei
     recorder = Recorder(format_.computed_in, 1 + weighted)
     x, *weights = recorder.inputs
     result = formula(recorder, g, x, map_arrays(lambda _: recorder.constant(), c))
-    return recorder.program(weights[0] * result if weights else result)
+    results = result if isinstance(result, tuple) else (result,)
+    return recorder.program(*(weights[0] * v if weights else v for v in results))
 
 
 ARRAY = type("Array", (), {"__repr__": lambda _: "ARRAY"})()

@@ -13,9 +13,8 @@ import numpy as np
 
 from softclip._formulas.call import Call, Kept
 from softclip._formulas.formats import Format
-from softclip._formulas.plan_known import known_plan
-from softclip._formulas.program import ARRAY, Operation, Steps, formula_program, map_arrays, number_program
-from softclip._libraries.pieces import Arrays, Prepared, Task, run_by_pieces, tasks_of
+from softclip._formulas.program import Operation, Program, Steps, number_program
+from softclip._libraries.pieces import Arrays, Prepared, Task, prepared, run_by_pieces, tasks_of
 from softclip._libraries.standard import Library
 
 Array = Any
@@ -101,11 +100,12 @@ class NumPy(Library):
                 inside = x if x.dtype == compute and x.shape == shape else np.array(np.broadcast_to(x, shape), compute)
                 y = np.empty(shape, dtype)
                 for task in tasks:
-                    task.run(ARRAYS, [*task.slots], (inside,), y)
+                    task.run(ARRAYS, [*task.slots], (inside,), (y,))
                 return y
             of_bounds, groups = self.prepared(call)
             x = np.broadcast_to(x, np.broadcast_shapes(x.shape, of_bounds))
-            return run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, self.block_bytes // compute.itemsize)
+            size = self.block_bytes // compute.itemsize
+            return run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, size)[0]
 
     def _tasks(self, call: Call, shape: tuple[int, ...]) -> tuple[tuple[int, ...], list[Task]]:
         """For an x of that shape the shape of the result, and what is run; nothing if that is more than a piece."""
@@ -122,18 +122,9 @@ class NumPy(Library):
         return (self._kept_prepared if call.is_kept else self._prepared)(call)
 
     def _prepared(self, call: Call) -> tuple[tuple[int, ...], list[Prepared]]:
-        """The shape of bounds whose values can be read, and what has been prepared of each group of them."""
         compute = self.dtype(call.format.computed_in)
         arrays = [np.array(v.array if isinstance(v, Kept) else v, compute) for v in call.arrays]
-        shape, groups = known_plan(call.with_arrays(arrays), self)
-        prepared = []
-        for group in groups:
-            program = formula_program(group.formula, call.g, call.format, map_arrays(lambda _: ARRAY, group.constants))
-            steps = program.compiled(self.function, functools.partial(np.array, dtype=compute))
-            constants: list[Array] = []
-            map_arrays(constants.append, group.constants)
-            prepared.append(Prepared(steps, steps.prepared(constants), group.members))
-        return shape, prepared
+        return prepared(ARRAYS, call.with_arrays(arrays), self)
 
     def blocks(self, arrays: list[Array], dtype: Any, size: int) -> Any:
         """Pieces of the arrays, broadcast, as 1-d arrays of the dtype and that size. The second is written to."""
@@ -150,10 +141,11 @@ class NumPy(Library):
 
     def _steps(self, call: Call) -> tuple[Steps, np.dtype[Any], np.dtype[Any]]:
         """The program of a call, the dtype that it computes in, and that of the result."""
-        compute = self.dtype(call.format.computed_in)
-        program = number_program(call)
-        constant = functools.partial(np.array, dtype=compute)
-        return program.compiled(self.function, constant), compute, self.dtype(call.format)
+        steps = self.compiled(number_program(call), call.format)
+        return steps, self.dtype(call.format.computed_in), self.dtype(call.format)
+
+    def compiled(self, program: Program, format_: Format) -> Steps:
+        return program.compiled(self.function, functools.partial(np.array, dtype=self.dtype(format_.computed_in)))
 
     def function(self, operation: Operation) -> Callable[..., Array]:
         """What does an operation, with ``out``; it may also make a new array."""
@@ -187,6 +179,15 @@ _SIGNS: dict[int, tuple[Any, Any]] = {4: (np.int32, np.int32(-(2**31))), 8: (np.
 
 
 class _Arrays(Arrays):
+    def compiled(self, program: Program, format_: Format) -> Steps:
+        return NUMPY.compiled(program, format_)
+
+    def from_numpy(self, array: Any) -> Array:
+        return array
+
+    def total(self, x: Array, axes: tuple[int, ...]) -> Array:
+        return x.sum(axes, keepdims=True)
+
     def empty(self, shape: Any, dtype: Any) -> Array:
         return np.empty(shape, dtype)
 

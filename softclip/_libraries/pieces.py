@@ -7,13 +7,23 @@ alike, each with its own functions, which are an `Arrays`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from softclip._formulas.program import Steps
+import numpy as np
+
+from softclip._formulas.call import Call
+from softclip._formulas.formats import Format
+from softclip._formulas.formulas import Formula
+from softclip._formulas.ops import Ops
+from softclip._formulas.partials import weighted_partials
+from softclip._formulas.plan_known import known_plan
+from softclip._formulas.program import ARRAY, Program, Steps, formula_program, map_arrays
+from softclip._functions.squash import Squash
 
 Array = Any
 Piece = tuple[slice, ...]
@@ -24,6 +34,19 @@ LONG = 512
 
 class Arrays:
     """What a library is asked for here."""
+
+    rounds = False
+    """Whether a function may be told to write to an array of a narrower dtype."""
+
+    def compiled(self, program: Program, format_: Format) -> Steps:
+        raise NotImplementedError
+
+    def from_numpy(self, array: Any) -> Array:
+        raise NotImplementedError
+
+    def total(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """The sums along axes, which stay with a length of 1."""
+        raise NotImplementedError
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         raise NotImplementedError
@@ -65,6 +88,31 @@ class Prepared(NamedTuple):
     members: Array | None
 
 
+def prepared(arrays: Arrays, call: Call, ops: Ops, *, partials: bool = False) -> tuple[tuple[int, ...], list[Prepared]]:
+    """The common shape of the bounds, NumPy arrays in the dtype computed in, and what is prepared of each group.
+
+    With `partials`, that is of the partial derivatives, each times a second input.
+    """
+    of_plan, groups = known_plan(call._replace(quantity="derivative") if partials else call, ops)
+    shape = of_plan if any(v.ndim for v in call.arrays) else ()
+    made = []
+    for formula, c, members in groups:
+        if partials:
+            slope = call.slope if isinstance(call.slope, (float, type(None))) else np.broadcast_to(call.slope, of_plan)
+            formula, c = weighted_partials, (c, slope)  # noqa: PLW2901
+        constants: list[Array] = []
+        structure = map_arrays(lambda v, constants=constants: constants.append(v) or ARRAY, c)
+        steps = _steps(arrays, formula, call.g, call.format, structure, weighted=partials)
+        slots = steps.prepared(arrays.from_numpy(v.reshape(shape)) for v in constants)
+        made.append(Prepared(steps, slots, None if members is None else arrays.from_numpy(members.reshape(shape))))
+    return shape, made
+
+
+@functools.lru_cache(maxsize=1024)
+def _steps(arrays: Arrays, formula: Formula, g: Squash, format_: Format, structure: Any, *, weighted: bool) -> Steps:
+    return arrays.compiled(formula_program(formula, g, format_, structure, weighted=weighted), format_)
+
+
 class Task(NamedTuple):
     """A group of bounds with its constants in the shape of a piece, and which elements it is of; None if of all."""
 
@@ -73,17 +121,20 @@ class Task(NamedTuple):
     positions: Array | None
     shape: tuple[int, ...]
 
-    def run(self, arrays: Arrays, slots: list[Array | None], inputs: Sequence[Array], y: Array) -> None:
-        """Write to y what the steps make of the inputs, arrays in the dtype computed in. The slots are filled."""
-        if self.positions is not None:
-            inputs = [arrays.take(x.reshape(-1), self.positions) for x in inputs]
-            y.reshape(-1)[self.positions] = arrays.cast(self.steps.run(slots, inputs, None), y.dtype)
-            return
-        y = y.reshape(self.shape)
-        inputs = [x.reshape(self.shape) for x in inputs]
-        made = self.steps.run(slots, inputs, y if y.dtype == inputs[0].dtype else None)
-        if made is not y:
-            y[...] = made
+    def run(self, arrays: Arrays, slots: list[Array | None], inputs: Sequence[Array], results: Sequence[Array]) -> None:
+        """Write the results of the steps for the inputs, arrays in the dtype computed in. The slots are filled."""
+        if self.positions is None:
+            inputs = [x.reshape(self.shape) for x in inputs]
+            results = [y.reshape(self.shape) for y in results]
+            direct = len(results) == 1 and (arrays.rounds or results[0].dtype == inputs[0].dtype)
+            self.steps.run(slots, inputs, results[0] if direct else None)
+            for y, place in zip(results, self.steps.results, strict=True):
+                if slots[place] is not y:
+                    y[...] = slots[place]
+        else:
+            self.steps.run(slots, [arrays.take(x.reshape(-1), self.positions) for x in inputs], None)
+            for y, place in zip(results, self.steps.results, strict=True):
+                y.reshape(-1)[self.positions] = arrays.cast(slots[place], y.dtype)
 
 
 def run_by_pieces(
@@ -94,8 +145,12 @@ def run_by_pieces(
     compute: Any,
     dtype: Any,
     size: int,
-) -> Array:
-    """What the groups' steps make of the inputs in the dtype computed in, as a new array, `size` elements at a time."""
+    sums: int = 0,
+) -> tuple[Array, list[Array]]:
+    """What the groups' steps make of the inputs in the dtype computed in, as a new array, `size` elements at a time.
+
+    And of further results the sums, one for each of the bounds.
+    """
     ndim = inputs[0].ndim
     order = sorted(range(ndim), key=arrays.strides(inputs[0]).__getitem__, reverse=True)  # as x lies in memory
     of_bounds = (1,) * (ndim - len(of_bounds)) + of_bounds
@@ -103,24 +158,33 @@ def run_by_pieces(
     sizes: Any = tuple(inputs[0].shape)
     shape: Any = [of_bounds[i] for i in order]
     result = y = arrays.empty(sizes, dtype)
+    totals = [arrays.from_numpy(np.zeros(shape)) for _ in range(sums)]
     groups = [_in_shape(group, lambda v: arrays.permuted(v.reshape(of_bounds), order)) for group in groups]
+    views = totals
     if all(map(arrays.is_contiguous, inputs)):
         sizes, shape = merged(sizes, shape)
         inputs, y = [x.reshape(sizes) for x in inputs], y.reshape(sizes)
         groups = [_in_shape(group, lambda v: v.reshape(shape)) for group in groups]
+        views = [v.reshape(shape) for v in totals]
+    alike = tuple(i for i, n in enumerate(shape) if n == 1)
     last: Any = None
     tasks: list[Task] = []
+    scratch: list[Array] = []
     for piece in pieces(sizes, size):
         blocks, y_block = [arrays.cast(x[piece], compute) for x in inputs], y[piece]
         of_piece = tuple(s if n != 1 else slice(None) for s, n in zip(piece, shape, strict=True))
         if (of_piece, y_block.shape) != last:
             parts = [_in_shape(group, operator.itemgetter(of_piece)) for group in groups]
             tasks = tasks_of(arrays, parts, tuple(y_block.shape), tasks)
+            if not last or y_block.shape != last[1]:
+                scratch = [arrays.empty(y_block.shape, compute) for _ in range(sums)]
             last = of_piece, y_block.shape
         for task in tasks:
-            task.run(arrays, task.slots, blocks, y_block)
+            task.run(arrays, task.slots, blocks, (y_block, *scratch))
+        for view, part in zip(views, scratch, strict=True):
+            view[of_piece] += arrays.total(part, alike)
     back = sorted(range(ndim), key=order.__getitem__)
-    return arrays.permuted(result, back)
+    return arrays.permuted(result, back), [arrays.permuted(v, back) for v in totals]
 
 
 def tasks_of(

@@ -17,10 +17,12 @@ from softclip._formulas.call import Call, Quantity, is_array
 from softclip._formulas.checks import check_values, checked_numbers
 from softclip._formulas.constants import Factor
 from softclip._formulas.formats import FORMATS, Format
+from softclip._formulas.partials import partials
+from softclip._formulas.program import ARRAY
 from softclip._functions.named import from_name
 from softclip._functions.odd import OddSquash
 from softclip._libraries.standard import INTEGERS, Library
-from softclip._libraries.torch_blocks import erfcinv, is_ordinary, run_program
+from softclip._libraries.torch_blocks import erfcinv, is_ordinary, known, known_gradients, run_known, run_program
 
 Array = Any
 
@@ -92,6 +94,15 @@ class Torch(Library):
                 return run_program(call, x)
             if call.quantity == "value":
                 return (OrdinaryClip if ordinary else Clip).apply(x, *call)
+        if call.g.kind != "declared" and not call.between_numbers:
+            inputs = [x, *call.arrays]
+            learning = torch.is_grad_enabled() and any(v.requires_grad for v in inputs)
+            if not learning and is_ordinary(x) and forward_ad._current_level < 0:
+                read = known(call)
+                if read is not None:
+                    return run_known(read, x)
+            if call.quantity == "value":
+                return BoundedClip.apply(x, *call)
         return self.evaluate(x, call)
 
     def run_on_arrays(self, x: Array, call: Call) -> Array:
@@ -254,6 +265,66 @@ class OrdinaryClip(torch.autograd.Function):  # type: ignore[misc]
 
     backward = Clip.backward
     jvp = Clip.jvp
+
+
+class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
+    """f of x and of bounds and slope that are tensors, with the derivatives in all of them. It saves just these.
+
+    They are in closed form, as `softclip._formulas.partials` gives them.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*inputs: Any) -> Array:
+        x, *call = inputs
+        call = Call(*call)
+        read = known(call) if is_ordinary(x) else None
+        return UNDIFFERENTIATED.evaluate(x, call) if read is None else run_known(read, x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Array) -> None:  # noqa: ARG004
+        x, *call = inputs
+        call = Call(*call)
+        ctx.call = call.with_arrays([ARRAY] * len(call.arrays))
+        ctx.save_for_backward(x, *call.arrays)
+        ctx.save_for_forward(x, *call.arrays)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
+        x, *arrays = ctx.saved_tensors
+        call = ctx.call.with_arrays(arrays)
+        plain = not torch.is_grad_enabled() and forward_ad._current_level < 0 and is_ordinary(x) and is_ordinary(gradient)
+        read = known(call) if plain else None
+        if read is None:
+            of_x, *of_bounds = (None if v is None else gradient * v for v in BoundedClip.partials(x, call))
+        else:
+            of_x, sums = known_gradients(read, x, gradient)
+            given = iter(sums)
+            of_bounds = [None if v is None else next(given) for v in call.constants]
+        needed = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:])
+        found = (
+            v.sum_to_size(of.shape).to(of.dtype) if need else None
+            for need, v, of in zip(needed, (of_x, *of_bounds), (x, *call.constants), strict=True)
+        )
+        of_x, *of_bounds = found
+        return of_x, None, None, None, *of_bounds
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Array | None) -> Array:
+        with forward_mode_over(ctx) as (x, *arrays):
+            of_all = BoundedClip.partials(x, ctx.call.with_arrays(arrays))
+            moved = [v * t for v, t in zip(of_all, (tangents[0], *tangents[4:]), strict=True) if t is not None]
+            return sum(moved[1:], moved[0]).to(TORCH.dtype(ctx.call.format))
+
+    @staticmethod
+    def partials(x: Array, call: Call) -> tuple[Array | None, ...]:
+        """The derivatives of f in x, the bounds and the slope, in the precision computed in."""
+        call = call._replace(quantity="derivative")
+        compute = TORCH.dtype(call.format.computed_in)
+        call = call.with_arrays([v.to(compute) for v in call.arrays])
+        _, c = TORCH.plan(call)
+        return partials(TORCH, call.g, x.to(compute), c, call.slope)
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]

@@ -10,10 +10,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from softclip._formulas.call import Call
-from softclip._formulas.program import Operation, Steps, number_program
+from softclip._formulas.call import Call, Kept, is_array
+from softclip._formulas.formats import Format
+from softclip._formulas.program import Operation, Program, Steps, number_program
+from softclip._libraries.numpy import NUMPY
+from softclip._libraries.pieces import Arrays, Prepared, prepared, run_by_pieces
 
 Array = Any
 
@@ -56,9 +60,102 @@ def run_program(call: Call, x: Array, *weights: Array) -> Array:
 
 @functools.lru_cache(maxsize=1024)
 def _steps(call: Call, weighted: bool) -> Steps:
-    program = number_program(call, weighted=weighted)
-    dtype = getattr(torch, call.format.computed_in.name)
-    return program.compiled(_function, functools.partial(torch.tensor, dtype=dtype, device="cpu"))
+    return ARRAYS.compiled(number_program(call, weighted=weighted), call.format)
+
+
+def known(call: Call) -> Call | None:
+    """The call with bounds and slope read into NumPy arrays, if they are ordinary tensors and valid.
+
+    To read these waits for no device. None if they are not.
+    """
+    if not all(map(is_ordinary, call.arrays)):
+        return None
+    compute = getattr(torch, call.format.computed_in.name)
+    read = call.with_arrays([v.detach().to(compute).numpy() for v in call.arrays])
+    low, high, slope = read.constants
+    finite = all(-math.inf < np.min(v, initial=0.0) and np.max(v, initial=0.0) < math.inf for v in read.arrays)
+    increasing = call.one_bound or np.all(np.less(low, high))
+    return read if finite and increasing and (slope is None or np.all(np.greater(slope, 0))) else None
+
+
+def run_known(call: Call, x: Array) -> Array:
+    """What the call asks for at an ordinary x, between bounds that `known` has read. No derivative can be taken of it."""
+    return _by_pieces(call, (x,), _prepared(call))[0]
+
+
+def known_gradients(call: Call, x: Array, gradient: Array) -> tuple[Array, list[Array]]:
+    """The gradient times the derivative of f, and its products with the derivatives in the bounds and the slope.
+
+    Those are added up for each of the bounds, in float64.
+    """
+    sums = sum(v is not None for v in call.constants)
+    return _by_pieces(call, (x, gradient), _prepared(call, partials=True), sums)
+
+
+def _prepared(call: Call, *, partials: bool = False) -> tuple[tuple[int, ...], list[Prepared]]:
+    keys = [NUMPY.kept(v) for v in call.arrays]
+    if None in keys:
+        return prepared(ARRAYS, call, NUMPY, partials=partials)
+    return _kept_prepared(call.with_arrays(Kept(np.array(v)) for v in call.arrays), partials)
+
+
+@functools.lru_cache(maxsize=128)
+def _kept_prepared(call: Call, partials: bool) -> tuple[tuple[int, ...], list[Prepared]]:
+    return prepared(ARRAYS, call.with_arrays([v.array for v in call.arrays]), NUMPY, partials=partials)
+
+
+def _by_pieces(
+    call: Call, inputs: tuple[Array, ...], plan: tuple[tuple[int, ...], list[Prepared]], sums: int = 0
+) -> tuple[Array, list[Array]]:
+    of_bounds, groups = plan
+    shape = torch.broadcast_shapes(inputs[0].shape, of_bounds)
+    compute, dtype = getattr(torch, call.format.computed_in.name), getattr(torch, call.format.name)
+    size = BLOCK * torch.get_num_threads()
+    return run_by_pieces(ARRAYS, [x.detach().expand(shape) for x in inputs], of_bounds, groups, compute, dtype, size, sums)
+
+
+class _Arrays(Arrays):
+    rounds = True
+
+    def compiled(self, program: Program, format_: Format) -> Steps:
+        dtype = getattr(torch, format_.computed_in.name)
+        return program.compiled(_function, functools.partial(torch.tensor, dtype=dtype, device="cpu"))
+
+    def from_numpy(self, array: Any) -> Array:
+        return torch.from_numpy(np.array(array))
+
+    def total(self, x: Array, axes: tuple[int, ...]) -> Array:
+        return x.sum(axes, keepdim=True, dtype=torch.float64) if axes else x
+
+    def empty(self, shape: Any, dtype: Any) -> Array:
+        return torch.empty(shape, dtype=dtype)
+
+    def cast(self, x: Array, dtype: Any) -> Array:
+        return x.to(dtype)
+
+    def strides(self, x: Array) -> Any:
+        return x.stride()
+
+    def permuted(self, x: Array, order: Any) -> Array:
+        return x.permute(tuple(order))
+
+    def is_contiguous(self, x: Array) -> bool:
+        return bool(x.is_contiguous())
+
+    def broadcast(self, bounds: Array, shape: Any) -> Array:
+        return bounds.expand(shape)
+
+    def repeated(self, bounds: Array, times: int) -> Array:
+        return bounds.repeat_interleave(times)
+
+    def positions(self, members: Array) -> Array:
+        return members.nonzero()[:, 0]
+
+    def take(self, x: Array, positions: Array) -> Array:
+        return x[positions]
+
+
+ARRAYS = _Arrays()
 
 
 def _function(operation: Operation) -> Callable[..., Array]:
