@@ -8,7 +8,7 @@ value, because the bounds decide how it is best computed:
     tails        lo + h t(abs u) for u < 0, hi - h t(abs u)      one tail t = 1 - sigma from both ends, h = half width
     signed_tail  (m + c) - c t(abs u), c = copysign(h, u)        the same without a branch, where m + h is hi, m - h lo
     clipped      m + h sigma(u), clipped                         bounds far from 0, where no gradient has to pass
-    mixed        odd or tails, element by element                bounds that are arrays
+    mixed        m + h sigma(u) around the middle, else tails    bounds that are arrays, of any kind
     declared     tails of a function that is not the package's
     hinged, hinged_symmetric, hinged_low, hinged_high            the hinge: tails; with odd in the middle; one bound
 
@@ -63,8 +63,8 @@ def tails(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
 def mixed(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
     u = position(ops, x, c)
     t = c.tail_factor.times(ops.tail(g, u, c.tail_factor.boost_level))
-    symmetric = c.middle + c.half * ops.sigma(g, u)
-    return ops.where(c.middle == 0, symmetric, ops.where(u < 0, c.low + t, c.high - t))
+    around_middle = c.middle + c.half * ops.core(g, u)
+    return ops.where(ops.abs(u) < g.reach, around_middle, ops.where(u < 0, c.low + t, c.high - t))
 
 
 def declared(ops: Ops, g: Squash, x: Array, c: Constants) -> Array:

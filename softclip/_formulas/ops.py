@@ -51,6 +51,10 @@ class Ops(Operations):
         """g.sigma, as a function whose derivative is known."""
         return g.sigma(self, u)
 
+    def core(self, g: OddSquash, u: Array) -> Array:
+        """g.core, where no gradient has to pass; else sigma."""
+        return self.sigma(g, u)
+
     def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
         """g.tail of abs(u), as a function of u whose derivative is known."""
         return g.tail(self, self._size(u), self.boost(u, boost_level))

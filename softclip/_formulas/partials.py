@@ -61,19 +61,20 @@ def weighted_partials(ops: Ops, g: Any, x: Array, c: Any) -> tuple[Array, ...]:
 def _of_odd(ops: Ops, g: OddSquash, x: Array, c: Constants, slope: Any) -> Partials:
     u = position(ops, x, c)
     boost = ops.boost(x, c.density_factor.boost_level)
-    density = g.density(ops, ops.abs(u), boost)
+    t = ops.tail(g, u, c.density_factor.boost_level)
+    density = g.density_beside(ops, ops.abs(u), t, boost)
     of_x = c.density_factor.times(density)
-    near = 0.5 * ops.tail(g, u, 0)
-    of_low, of_high = ops.where(u < 0, 1 - near, near), ops.where(u < 0, near, 1 - near)
+    near = 0.5 * boost**-2 * t
     if slope is None:
-        return Partials(of_x, of_low, of_high)
-    moved = _cut(ops, u, ops.format(x).greatest) * density * boost**-2
+        return Partials(of_x, ops.where(u < 0, 1 - near, near), ops.where(u < 0, near, 1 - near))
+    moved = (_cut(ops, u, ops.format(x).greatest) * (1 / boost)) * (density * (1 / boost))
     if c.density_factor.boost_level != 1:
         density = g.density(ops, ops.abs(u), ops.boost(x, 1))
+    of_low, of_high = 0.5 * (moved - of_x), -0.5 * (moved + of_x)
     return Partials(
         of_x,
-        of_low + 0.5 * (moved - of_x),
-        of_high - 0.5 * (moved + of_x),
+        ops.where(u < 0, (1 - near) + of_low, near + of_low),
+        ops.where(u < 0, near + of_high, (1 - near) + of_high),
         _lever(ops, centered(x, c), c.prescale, density) * (1 / unit_slope(g)),
     )
 

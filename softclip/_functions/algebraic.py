@@ -20,6 +20,7 @@ class AlgebraicPower(OddSquash):
     def __init__(self, p: float) -> None:
         super().__init__(f"algebraic({p!r})")
         self.p = p
+        self.reach = 0.5 * math.exp(min(-math.log1p(-(2.0**-p)) / p, 40.0))  # where sigma is 1/2
 
     def _exponent(self, ops: Operations, a: Array) -> Array:
         """L."""

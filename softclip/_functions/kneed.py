@@ -15,6 +15,7 @@ class Cubic(OddSquash):
     """u - 4 u^3 / 27 up to the knee at 3/2, where it reaches 1 with slope 0."""
 
     strict = False
+    reach = 0.45
 
     def _distance(self, ops: Operations, a: Array) -> Array:
         """From the knee inwards, in units of the knee: 1 at 0, 0 from the knee on; 3/2 - a is exact near it."""
@@ -41,6 +42,7 @@ class Quintic(OddSquash):
     """u - 0.08192 u^5 up to the knee at 5/4, where it reaches 1 with slope 0."""
 
     strict = False
+    reach = 0.45
 
     def _distance(self, ops: Operations, a: Array) -> Array:
         return ops.maximum(1.25 - a, 0.0) / 1.25
@@ -76,6 +78,7 @@ class Sine(OddSquash):
     """sin u up to the knee at pi/2."""
 
     strict = False
+    reach = 0.45
 
     def _distance(self, ops: Operations, a: Array) -> Array:
         """pi/2 - a, 0 from the knee on, with pi/2 in two numbers of a's precision.

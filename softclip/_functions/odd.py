@@ -10,6 +10,9 @@ come in pairs:
     quantile(ops, v, t, s)  the inverse: a >= 0 for v = sigma(a) and t = s^2 (1 - v); v is accurate around a = 0, and t
                             in the tail
 
+Two more save work, and need not be given: `core`, which is sigma around 0 and only there, and `density_beside`, the
+density where the tail is known.
+
 The boost s is a power of two. With s large the tail and the density are accurate also where they are below the
 smallest normal number without it. No step may overflow in float32 where the result does not. An exponent that is
 rounded, such as 1/p, makes a power wrong by the logarithm of its base times that error.
@@ -34,6 +37,8 @@ class OddSquash(Squash):
     low, high, center = -1.0, 1.0, 0.0
     slope: float = 1.0
     kind = "odd"
+    reach: float
+    """How far `core` counts: up to where sigma is between 0.35 and 0.5, and 1 - tail is about as accurate as sigma."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -46,6 +51,14 @@ class OddSquash(Squash):
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         raise NotImplementedError
+
+    def core(self, ops: Operations, u: Array, digits: int) -> Array:
+        """Sigma for abs(u) < reach to that many binary digits; anything elsewhere, where its gradient may be NaN."""
+        return self.sigma(ops, u)
+
+    def density_beside(self, ops: Operations, a: Array, t: Array, s: float) -> Array:
+        """The density, with t = tail(a, s)."""
+        return self.density(ops, a, s)
 
     def log_density(self, ops: Operations, a: Array) -> Array:
         return ops.log(self.density(ops, a, 1.0))
