@@ -16,6 +16,7 @@ from softclip._formulas.call import Call, Quantity, is_array
 from softclip._formulas.constants import Factor
 from softclip._formulas.formats import Format
 from softclip._formulas.formulas import Formula
+from softclip._formulas.partials import partials
 from softclip._formulas.plan import number_plan
 from softclip._functions.odd import OddSquash
 from softclip._functions.squash import Squash
@@ -36,6 +37,7 @@ class Jax(Library):
         # A rule is made when it is first asked for.
         self._rule = functools.cache(self._make_rule)
         self._quantile_rule = functools.cache(self._make_quantile_rule)
+        self._value_rule = functools.cache(self._make_value_rule)
 
     def owns(self, value: Array) -> bool:
         return isinstance(value, jax.Array)
@@ -70,8 +72,14 @@ class Jax(Library):
     def _evaluate_between_arrays(
         self, what: tuple[Quantity, Squash, Format], x: Array, low: Any, high: Any, slope: Any
     ) -> Array:
+        quantity, g, format_ = what
         call = Call(*what, low, high, slope)
-        return self._as_weak(super().run(x, call), x, *call.arrays)
+        if quantity != "value" or g.kind == "declared":
+            return self._as_weak(super().run(x, call), x, *call.arrays)
+        dtype = self.dtype(format_.computed_in)
+        given = (None if v is None else self.astype(v, dtype) for v in (x, *call.constants))
+        y = self._value_rule(g, format_.computed_in)(*given)
+        return self._as_weak(self.astype(y, self.dtype(format_)), x, *call.arrays)
 
     def _as_weak(self, y: Array, x: Array, *constants: Array) -> Array:
         """y; of a weak type, which gives way to the dtype of another array, if x and the constants are."""
@@ -79,6 +87,9 @@ class Jax(Library):
             return y
         # No public function makes a type weak, but an array keeps its own when it is written to.
         return self.xp.broadcast_to(1.0 * x, y.shape).at[...].set(y)
+
+    def abs(self, a: Array) -> Array:
+        return _abs(a)
 
     def erfcinv(self, t: Array) -> Array:
         # t comes from a product with the smallest normal number at the least, which XLA would halve; see `ratio`.
@@ -100,6 +111,9 @@ class Jax(Library):
     def sigma(self, g: OddSquash, u: Array) -> Array:
         return self._rule(g, "sigma", 0)(u)
 
+    def core(self, g: OddSquash, u: Array) -> Array:
+        return g.core(self, u, self.format(u).digits)  # the formula that asks for it stands in `_make_value_rule`
+
     def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
         return self._rule(g, "tail", boost_level)(u)
 
@@ -108,6 +122,28 @@ class Jax(Library):
 
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(jax.scipy.special, name)  # type: ignore[no-any-return]
+
+    def _make_value_rule(self, g: Squash, compute: Format) -> Callable[..., Array]:
+        """f of x and bounds and a slope that are arrays, with its partial derivatives in closed form."""
+
+        @jax.custom_jvp  # type: ignore[untyped-decorator]
+        def value(x: Array, *constants: Any) -> Array:
+            return self.evaluate(x, Call("value", g, compute, *constants))
+
+        @functools.partial(value.defjvp, symbolic_zeros=True)
+        def derivative(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+            x, *constants = primals
+            y = value(x, *constants)
+            _, c = self.plan(Call("derivative", g, compute, *constants))
+            rates = partials(self, g, x, c, constants[-1])
+            moved = [
+                rate * tangent
+                for rate, tangent in zip(rates, tangents, strict=True)
+                if rate is not None and not isinstance(tangent, jax.custom_derivatives.SymbolicZero)
+            ]
+            return y, self.xp.broadcast_to(sum(moved[1:], moved[0]) if moved else 0.0 * y, y.shape)
+
+        return value  # type: ignore[no-any-return]
 
     def _make_rule(self, g: OddSquash, kind: str, boost_level: int) -> Callable[[Array], Array]:
         """Sigma, or the tail of abs(u), with its derivative."""
@@ -146,6 +182,17 @@ class Jax(Library):
             return a, (near / factor.size * of_factor.size - of_near) / factor.times(density)
 
         return value  # type: ignore[no-any-return]
+
+
+@jax.custom_jvp  # type: ignore[untyped-decorator]
+def _abs(a: Array) -> Array:
+    return jax.numpy.abs(a)
+
+
+@_abs.defjvp  # type: ignore[untyped-decorator]
+def _abs_rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (a,), (tangent,) = primals, tangents
+    return _abs(a), jax.numpy.where(a < 0, -tangent, tangent)
 
 
 def _opaque(constants: Any, x: Array) -> Any:
