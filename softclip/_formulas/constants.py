@@ -86,6 +86,7 @@ class Constants(NamedTuple):
     factor: Array | None = None
     factor2: float | None = None
     center: float | None = None
+    width: Array | None = None
     tail_factor: Factor = None  # type: ignore[assignment]  # where a formula takes none, no constant is traced
     density_factor: Factor = None  # type: ignore[assignment]
     log_density_factor: Array = None

@@ -8,6 +8,7 @@ value, because the bounds decide how it is best computed:
     tails        lo + h t(abs u) for u < 0, hi - h t(abs u)      one tail t = 1 - sigma from both ends, h = half width
     signed_tail  (m + c) - c t(abs u), c = copysign(h, u)        the same without a branch, where m + h is hi, m - h lo
     clipped      m + h sigma(u), clipped                         bounds far from 0, where no gradient has to pass
+    whole, cut   lo + w G(u), w = hi - lo; and cut at hi         the same for sigmoid and tanh, where tanh is slow
     mixed        m + h sigma(u) around the middle, else tails    bounds that are arrays, of any kind
     declared     tails of a function that is not the package's
     hinged, hinged_symmetric, hinged_low, hinged_high            the hinge: tails; with odd in the middle; one bound
@@ -44,6 +45,14 @@ def odd(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
 
 def clipped(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
     return ops.clip(ops.affine(c.middle, c.half, ops.sigma(g, position(ops, x, c))), c.low, c.high)
+
+
+def whole(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    return ops.affine(c.low, c.width, ops.logistic(position(ops, x, c) * g.rate))
+
+
+def cut(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    return ops.minimum(whole(ops, g, x, c), c.high)
 
 
 def signed_tail(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:

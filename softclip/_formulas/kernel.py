@@ -45,6 +45,7 @@ _EXPRESSIONS = {
             "erfcinv",
         ]
     },
+    "logistic": "1 / (1 + exp(-{}))",
     "copysign": "copysign({}, {})",
     "pow": "pow({}, {})",
 }

@@ -64,17 +64,19 @@ def _of_odd(ops: Ops, g: OddSquash, x: Array, c: Constants, slope: Any) -> Parti
     t = ops.tail(g, u, c.density_factor.boost_level)
     density = g.density_beside(ops, ops.abs(u), t, boost)
     of_x = c.density_factor.times(density)
-    near = 0.5 * boost**-2 * t
+    near = (0.5 * boost**-2) * t
+    over = 1 - 2 * near
+    up = ops.copysign(0.5, u) + 0.5  # 1 where u is positive, else 0
+    of_low, of_high = near + (1 - up) * over, near + up * over
     if slope is None:
-        return Partials(of_x, ops.where(u < 0, 1 - near, near), ops.where(u < 0, near, 1 - near))
+        return Partials(of_x, of_low, of_high)
     moved = (_cut(ops, u, ops.format(x).greatest) * (1 / boost)) * (density * (1 / boost))
     if c.density_factor.boost_level != 1:
         density = g.density(ops, ops.abs(u), ops.boost(x, 1))
-    of_low, of_high = 0.5 * (moved - of_x), -0.5 * (moved + of_x)
     return Partials(
         of_x,
-        ops.where(u < 0, (1 - near) + of_low, near + of_low),
-        ops.where(u < 0, near + of_high, (1 - near) + of_high),
+        of_low + 0.5 * (moved - of_x),
+        of_high - 0.5 * (moved + of_x),
         _lever(ops, centered(x, c), c.prescale, density) * (1 / unit_slope(g)),
     )
 

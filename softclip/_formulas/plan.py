@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 from softclip._formulas import formulas, plan_arrays, plan_numbers
@@ -40,10 +41,11 @@ FORMULAS: dict[tuple[str, str], Formula] = {
 
 
 @functools.lru_cache(maxsize=1024)
-def number_plan(call: Call, autodiff: bool) -> Plan:
+def number_plan(call: Call, autodiff: bool, logistic: bool = False) -> Plan:
     """The plan between bounds that are numbers, for computing in ``format.computed_in``.
 
-    With `autodiff` the formula is one whose derivative in x is the derivative of f.
+    With `autodiff` the formula is one whose derivative in x is the derivative of f. With `logistic` that function is
+    preferred to tanh.
     """
     quantity, g, format_, low, high, slope = call
     compute = format_.computed_in
@@ -54,11 +56,11 @@ def number_plan(call: Call, autodiff: bool) -> Plan:
         symmetric = quantity == "value" and low == -high
         return formulas.hinged_symmetric if symmetric else FORMULAS["hinge", quantity], c
     if g.kind == "odd" and quantity == "value":
-        return _odd_value(call, autodiff)
+        return _odd_value(call, autodiff, logistic)
     return FORMULAS[g.kind, quantity], plan_numbers.constants(quantity, g, compute, low, high, slope)
 
 
-def _odd_value(call: Call, autodiff: bool) -> Plan:
+def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     """The value of an odd g between numbers."""
     quantity, g, format_, low, high, slope = call
     compute = format_.computed_in
@@ -71,6 +73,11 @@ def _odd_value(call: Call, autodiff: bool) -> Plan:
     factor = plan_numbers.as_factor(compute, width, above=4)
     if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
         return formulas.signed_tail, c._replace(tail_factor=factor)
+    full = compute.round(float(2 * width))
+    if logistic and g.rate is not None and full < math.inf:  # type: ignore[attr-defined]
+        while compute.round(low + full) < high:
+            full = compute.next(full)
+        return formulas.whole if compute.round(low + full) == high else formulas.cut, c._replace(width=full)
     half = c.half
     while compute.round(c.middle + half) < high or compute.round(c.middle - half) > low:
         half = compute.next(half)

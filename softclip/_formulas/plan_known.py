@@ -8,7 +8,7 @@ that they need. Bounds that need different formulas are in different groups. Bou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class Group(NamedTuple):
     """An array of truth values. None if all are."""
 
 
-def known_plan(call: Call, ops: Ops) -> tuple[tuple[int, ...], list[Group]]:
+def known_plan(call: Call, ops: Ops, *, logistic: bool = False) -> tuple[tuple[int, ...], list[Group]]:
     """The bounds' common shape, and the groups. Bounds and slope are valid NumPy arrays, or floats.
 
     The arrays have the dtype computed in.
@@ -45,11 +45,11 @@ def known_plan(call: Call, ops: Ops) -> tuple[tuple[int, ...], list[Group]]:
     slope = np.broadcast_to(call.slope, shape) if is_array(call.slope) else call.slope
     call = call.with_constants(low, high, slope)
     if all(least <= np.min(size) and np.max(size) <= most for size, least, most in _sizes(call)):
-        return shape, _ordinary_groups(call, ops, None)
+        return shape, _ordinary_groups(call, ops, None, logistic)
     ordinary = np.ones(shape, bool)
     for size, least, most in _sizes(call):
         ordinary &= (least <= size) & (size <= most)
-    groups = _ordinary_groups(call, ops, ordinary) if ordinary.any() else []
+    groups = _ordinary_groups(call, ops, ordinary, logistic) if ordinary.any() else []
     return shape, groups + _one_by_one(call, ~ordinary)
 
 
@@ -75,7 +75,7 @@ def _sizes(call: Call) -> Iterator[tuple[Any, float, float]]:
             yield size, 1 / root, root
 
 
-def _ordinary_groups(call: Call, ops: Ops, members: Array | None) -> list[Group]:
+def _ordinary_groups(call: Call, ops: Ops, members: Array | None, logistic: bool) -> list[Group]:
     if call.quantity != "value" or call.g.kind == "declared" or call.one_bound:
         return [_group(call, ops, members)]
     low, high = call.low, call.high
@@ -92,7 +92,14 @@ def _ordinary_groups(call: Call, ops: Ops, members: Array | None) -> list[Group]
     for mine, formula in _parted(from_zero, members, formulas.signed_tail, formulas.odd):
         group = _group(call, ops, mine, formula)
         if formula is formulas.odd and group.constants.middle.any():
-            group = group._replace(formula=formulas.clipped, constants=_reaching(group.constants))
+            c = group.constants
+            if logistic and call.g.rate is not None:  # type: ignore[attr-defined]
+                c = c._replace(width=_reaching(2 * c.half, lambda v, c=c: c.low + v < c.high))
+                formula = formulas.cut if np.any(c.low + c.width > c.high) else formulas.whole  # noqa: PLW2901
+            else:
+                c = c._replace(half=_reaching(c.half, lambda v, c=c: (c.middle + v < c.high) | (c.middle - v > c.low)))
+                formula = formulas.clipped  # noqa: PLW2901
+            group = group._replace(formula=formula, constants=c)
         groups.append(group)
     return groups
 
@@ -155,17 +162,16 @@ def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
     return Factor(size, np.maximum(size, 1) * compute.boost() ** -2, None if least >= 1 else np.minimum(size, 1))
 
 
-def _reaching(c: Constants) -> Constants:
-    """The same with half so large that infinite x reach both bounds."""
-    half = c.half
-    short = (c.middle + half < c.high) | (c.middle - half > c.low)
+def _reaching(size: Array, is_short: Callable[[Array], Array]) -> Array:
+    """The sizes, each made larger until it is not short: until an infinite x reaches the bounds."""
+    short = is_short(size)
     if not short.any():
-        return c
-    half = half.copy()
+        return size
+    size = size.copy()
     while short.any():
-        half[short] = np.nextafter(half[short], np.inf, dtype=half.dtype)
-        short = (c.middle + half < c.high) | (c.middle - half > c.low)
-    return c._replace(half=half)
+        size[short] = np.nextafter(size[short], np.inf, dtype=size.dtype)
+        short = is_short(size)
+    return size
 
 
 def _without_guards(compute: Format, c: CornerConstants | HingeConstants) -> CornerConstants | HingeConstants:

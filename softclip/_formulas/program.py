@@ -119,9 +119,9 @@ def _run(steps: tuple[PlacedStep, ...], slots: list[Array | None]) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def number_program(call: Call, *, weighted: bool = False) -> Program:
+def number_program(call: Call, *, weighted: bool = False, logistic: bool = False) -> Program:
     """The program of a call between numbers, computing in ``format.computed_in``; `weighted`, times a second input."""
-    formula, c = number_plan(call, False)
+    formula, c = number_plan(call, False, logistic)
     return formula_program(formula, call.g, call.format, c, weighted=weighted)
 
 

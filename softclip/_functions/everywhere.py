@@ -18,6 +18,7 @@ class Logistic(OddSquash):
         super().__init__(name)
         self.halved = halved
         self.slope = 0.5 if halved else 1.0
+        self.rate = 1.0 if halved else 2.0
         self.reach = 0.8 if halved else 0.4
 
     def sigma(self, ops: Operations, u: Array) -> Array:
@@ -26,8 +27,7 @@ class Logistic(OddSquash):
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
         a = a if self.halved else 2 * a
         if s == 1:
-            e = ops.exp(-a)
-            return (e + e) / (1 + e)
+            return 2 * ops.logistic(-a)
         # The same with r = exp(a / 2) / s, as XLA would compute an exp of two uses twice.
         r = ops.exp(0.5 * a) * (1 / s)
         return 2 / (r * r + 1 / (s * s))

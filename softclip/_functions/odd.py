@@ -37,6 +37,8 @@ class OddSquash(Squash):
     low, high, center = -1.0, 1.0, 0.0
     slope: float = 1.0
     kind = "odd"
+    rate: float | None = None
+    """If sigma(u) is 2 logistic(rate u) - 1, that rate."""
     reach: float
     """How far `core` counts: up to where sigma is between 0.35 and 0.5, and 1 - tail is about as accurate as sigma."""
 

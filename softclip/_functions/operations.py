@@ -62,6 +62,10 @@ class Operations:
         """The square root."""
         raise NotImplementedError
 
+    def logistic(self, a: Array) -> Array:
+        """1 / (1 + e^-a), without a promise for its gradient."""
+        return 1 / (1 + self.exp(-a))
+
     def sin(self, a: Array) -> Array:
         """The sine."""
         raise NotImplementedError

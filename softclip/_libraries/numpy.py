@@ -152,7 +152,12 @@ class NumPy(Library):
         if not isinstance(operation, str):
             # A copy, as the result might be u, which a step may write to.
             return lambda u, out: np.array(self.call(operation, u))  # noqa: ARG005
-        own: dict[str, Callable[..., Array]] = {"where": _where, "clip": _clip, "copysign": _copysign}
+        own: dict[str, Callable[..., Array]] = {
+            "where": _where,
+            "clip": _clip,
+            "copysign": _copysign,
+            "logistic": _logistic,
+        }
         return own.get(operation) or getattr(np, operation, None) or self._special(operation)
 
 
@@ -164,6 +169,13 @@ def _clip(a: Array, low: Array, high: Array, out: Array | None) -> Array:
     if low.ndim:
         return np.minimum(np.maximum(a, low, out=out), high, out=out)  # np.clip takes four times as long
     return a.clip(low, high, out=out)  # and this twice as long to be called
+
+
+def _logistic(a: Array, out: Array | None) -> Array:
+    out = np.negative(a, out=out)
+    np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    return np.divide(1, out, out=out)
 
 
 def _copysign(size: Array, a: Array, out: Array | None) -> Array:

@@ -35,6 +35,8 @@ LONG = 512
 class Arrays:
     """What a library is asked for here."""
 
+    logistic = False
+    """Whether that function is faster than tanh."""
     rounds = False
     """Whether a function may be told to write to an array of a narrower dtype."""
 
@@ -93,7 +95,9 @@ def prepared(arrays: Arrays, call: Call, ops: Ops, *, partials: bool = False) ->
 
     With `partials`, that is of the partial derivatives, each times a second input.
     """
-    of_plan, groups = known_plan(call._replace(quantity="derivative") if partials else call, ops)
+    of_plan, groups = known_plan(
+        call._replace(quantity="derivative") if partials else call, ops, logistic=arrays.logistic
+    )
     shape = of_plan if any(v.ndim for v in call.arrays) else ()
     made = []
     for formula, c, members in groups:

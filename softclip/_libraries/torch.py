@@ -118,6 +118,9 @@ class Torch(Library):
         # Exported, it may be run by another library's: onnxruntime's passes 1 by an ulp.
         return torch.tanh(a).clamp(-1.0, 1.0) if self.tracing() else torch.tanh(a)
 
+    def logistic(self, a: Array) -> Array:
+        return super().logistic(a) if self.tracing() else torch.sigmoid(a)  # of onnxruntime, which loses the tail
+
     def where(self, condition: Array, a: Any, b: Any) -> Array:
         return torch.where(condition, a, b)
 
@@ -158,6 +161,9 @@ class Undifferentiated(Torch):
 
     def clip(self, a: Array, low: Any, high: Any) -> Array:
         return a.clamp_min_(low).clamp_max_(high)  # vmap has no rule for clamp_
+
+    def minimum(self, a: Array, b: Any) -> Array:
+        return torch.clamp_max(a, b)
 
     def copysign(self, size: Any, a: Array) -> Array:
         if self.tracing():

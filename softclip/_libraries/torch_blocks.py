@@ -60,7 +60,7 @@ def run_program(call: Call, x: Array, *weights: Array) -> Array:
 
 @functools.lru_cache(maxsize=1024)
 def _steps(call: Call, weighted: bool) -> Steps:
-    return ARRAYS.compiled(number_program(call, weighted=weighted), call.format)
+    return ARRAYS.compiled(number_program(call, weighted=weighted, logistic=True), call.format)
 
 
 def known(call: Call) -> Call | None:
@@ -115,6 +115,7 @@ def _by_pieces(
 
 
 class _Arrays(Arrays):
+    logistic = True
     rounds = True
 
     def compiled(self, program: Program, format_: Format) -> Steps:
@@ -161,7 +162,7 @@ ARRAYS = _Arrays()
 def _function(operation: Operation) -> Callable[..., Array]:
     """What does an operation, with ``out``; it may also make a new tensor."""
     assert isinstance(operation, str)  # noqa: S101  (programs of functions that are not the package's are not run here)
-    own = {"clip": _clip, "where": _where, "negative": _negative, "equal": torch.eq, "erfcinv": erfcinv}
+    own = {"clip": _clip, "where": _where, "negative": _negative, "equal": torch.eq, "erfcinv": erfcinv, "logistic": torch.sigmoid}
     found: Callable[..., Array] | None = own.get(operation) or getattr(torch, operation, None)
     return found or getattr(torch.special, operation)
 
