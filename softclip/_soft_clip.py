@@ -21,56 +21,60 @@ def soft_clip(x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *
 @overload
 def soft_clip(x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> ArrayT: ...
 def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None) -> Any:
-    """Carry x smoothly into [x_min, x_max]: the soft clipping activation.
+    """Squash or clip x smoothly into [x_min, x_max].
 
-    ``f(x) = x_min + (x_max - x_min) * G(u(x))``, with `G` the clipping function `g` carried from its own range onto
-    (0, 1). Without `slope`, u = x: the activation of activations-plus. With it u is scaled such that f is a smooth
-    ``clip``: it passes through the middle of the bounds with that slope.
+    ``f(x) = x_min + (x_max - x_min) * G(u)``, where G is the clipping function `g`, rescaled from its own range to
+    (0, 1). Without `slope`, u is x, and f is the activation of activations-plus. With `slope`, u is x shifted and
+    scaled so that f passes through the middle of the bounds with that slope, and f is a smooth ``clip``.
 
     Parameters
     ----------
     x : array of floats or integers, a number, or a nested list
-        An array of any library that follows the Python array API standard. Numbers and lists become NumPy arrays, or
-        arrays of the library of the bounds.
+        An array of any library that follows the Python array API standard. A number or a list becomes an array of the
+        library of the bounds if these are arrays, and of NumPy otherwise.
     x_min, x_max : float, array or None
-        The bounds, rounded to the dtype of `x`. Arrays broadcast with `x`. They are of its library and on its device,
-        and may be traced or learnable; or they are lists or NumPy arrays, which are constants beside any
-        library.
-        With the hinge one of them can be None: no bound on that side.
+        The bounds. They are rounded to the dtype of `x`, and arrays broadcast with `x`. An array must belong to the
+        library of `x` and be on its device; it may be traced or learnable. Lists and NumPy arrays are constants and go
+        with every library. With a hinge, one of the two can be None, which means no bound on that side.
     g : str, Squash or callable
-        One of `softclip.NAMES`; ``hinge(softness)``; a `Squash`; a library's own version of a named one
-        (``torch.tanh``, ``jax.nn.sigmoid``), which is taken for that one; or any other increasing elementwise
-        function, whose limits are read off it at minus and plus infinity.
+        One of these:
+
+        - a name in `softclip.NAMES`;
+        - ``hinge(softness)``, ``algebraic(p)`` or a `Squash`;
+        - a library's own version of a named function, such as ``torch.tanh`` or ``jax.nn.sigmoid``, which stands for
+          the named function;
+        - any other increasing elementwise function. Its limits are its values at minus and plus infinity.
     slope : float or array, optional
-        The slope of f in the middle of the bounds. With 1, values near the middle hardly change, and the
+        The slope of f in the middle of the bounds. With 1, values near the middle hardly change, and values near the
         ends bend towards the bounds.
 
     Returns
     -------
     array
-        Of the shape of `x` broadcast with the bounds; of the library, device and dtype of `x`, which bounds never
-        promote. For integers, of the library's default floating dtype. For a number, a NumPy number. Never outside
-        the bounds; NaN stays NaN, and
-        minus and plus infinity give exactly `x_min` and `x_max`. Lazy arrays stay lazy.
+        The result has the shape of `x` broadcast with the bounds, and the library, device and dtype of `x`. Bounds
+        never promote it. Integers give the default floating dtype of the library, and a number gives a NumPy number.
+        The result is never outside the bounds. NaN stays NaN, and minus and plus infinity give exactly `x_min` and
+        `x_max`. Lazy arrays stay lazy.
 
     Raises
     ------
     TypeError
-        If `x` is boolean, complex or not numeric; if bounds are arrays of another library, or not numbers; if an array
-        is of a NumPy class that has a meaning of its own, such as a mask or a unit, which the result would lose.
+        If `x` is boolean, complex or not numeric. If a bound is not numeric, or is an array of another library. If an
+        array is of a NumPy class with a meaning that the result would lose, such as a mask or a unit.
     ValueError
-        If ``x_min >= x_max`` in the dtype of `x`, or one is NaN or infinite (numbers and NumPy arrays; other arrays are
-        not read back to be checked). If `x` and a bound are on different devices. If `g` is no known name or has no
-        finite increasing limits. If `slope` is not positive and finite. If one bound is None and `g` is no hinge.
+        If ``x_min >= x_max`` in the dtype of `x`, or if a bound is NaN or infinite. This is checked for numbers and
+        NumPy arrays; other arrays are not read back. If `x` and a bound are on different devices. If `g` is not a
+        known name, or its limits are not finite and increasing. If `slope` is not positive and finite. If a bound is
+        None and `g` is not a hinge.
     ImportError
-        If `g` is ``"erf"``, `x` a NumPy array and SciPy not installed.
+        If `g` is ``"erf"``, `x` is a NumPy array and SciPy is not installed.
 
     See Also
     --------
-    soft_clip_inverse : The x that belongs to a result.
+    soft_clip_inverse : Finds the x that gave a result.
     soft_clip_derivative, soft_clip_log_derivative : The slope at x, and its logarithm.
-    hinge : The smoothed clip with rounded corners.
-    Squash : A declared clipping function.
+    hinge : Makes a clip with rounded corners.
+    Squash : Declares a clipping function of your own.
 
     Examples
     --------
@@ -82,7 +86,7 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
     >>> soft_clip(x, -2.0, 2.0, "tanh").round(4)
     array([-1.9901, -1.5232,  0.    ,  1.5232,  1.9901])
 
-    As a smooth clip, with bounds of its own for every column:
+    A smooth clip of a table. Each column has its own bounds:
 
     >>> table = np.array([[0.1, 10.0], [0.2, 20.0], [9.0, 900.0]])
     >>> soft_clip(table, np.array([-1.0, -100.0]), np.array([1.0, 100.0]), "algebraic", slope=1.0).round(4)
@@ -110,46 +114,47 @@ def soft_clip_inverse(
     y: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
 ) -> ArrayT: ...
 def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None) -> Any:
-    """The x whose soft clip is y: the inverse function of `soft_clip` with the same bounds, `g` and `slope`.
+    """Find the x for which `soft_clip`, with the same bounds, `g` and `slope`, gives y.
 
-    ``u = Q((y - x_min) / (x_max - x_min))``, with Q the quantile function that inverts G, and x from u. It is computed
-    from how far y is from the nearer bound, so that next to a bound of 0 no digit of y is lost.
+    ``u = Q((y - x_min) / (x_max - x_min))``, where the quantile function Q is the inverse of G, and x follows from u.
+    It is computed from the distance between y and the nearer bound, so no digit of y is lost next to a bound of 0.
 
     Parameters
     ----------
     y : array of floats or integers, a number, or a nested list
-        Values between the bounds. An array of any library, as the `x` of `soft_clip`.
+        Values between the bounds. Everything that `soft_clip` takes as `x` can be passed.
     x_min, x_max : float, array or None
-        The bounds, as those of `soft_clip`.
+        The bounds, as in `soft_clip`.
     g : str, Squash or callable
-        As that of `soft_clip`. A `Squash` made by the caller must declare its ``inverse``, and a bare function that is
-        no library's version of a named one has none.
+        As in `soft_clip`. A `Squash` of your own must declare its ``inverse``. A function that is passed bare has no
+        inverse, unless it is a library's version of a named function.
     slope : float or array, optional
-        As that of `soft_clip`.
+        As in `soft_clip`.
 
     Returns
     -------
     array
-        Of the shape, library, device and dtype that `soft_clip` would give for `y`. Infinite where y is on a bound, for
-        cubic, quintic and sine too, all of whose x from the knee on have that value. NaN where y is outside or NaN.
-        In a bounded dtype it may also be infinite where the x is beyond the largest number.
+        The shape, library, device and dtype are those that `soft_clip` would give for `y`. The result is infinite where
+        y is on a bound. This holds for cubic, quintic and sine too, although every x from the knee on has that y.
+        It is NaN where y is outside the bounds or NaN. It is also infinite where x is beyond the largest number of the
+        dtype.
 
     Raises
     ------
     TypeError, ImportError
-        As `soft_clip`.
+        As in `soft_clip`.
     ValueError
-        As `soft_clip`, and if `g` declares no inverse.
+        As in `soft_clip`, and if `g` has no inverse.
 
     See Also
     --------
-    soft_clip : The function that this undoes.
+    soft_clip : The function that this one undoes.
 
     Notes
     -----
-    Where f is flat, many x have one y, and no inverse can tell them apart: near a bound that is not 0 a number of the
-    dtype holds fewer and fewer digits of the distance to it. Work from x where it is known; its derivative is then
-    given by `soft_clip_log_derivative`.
+    Where f is flat, many x give the same y, and no inverse can tell them apart. Near a bound that is not 0, y holds
+    only a few digits of its distance to that bound. If you know x, work from x. For example,
+    `soft_clip_log_derivative` takes x.
 
     Examples
     --------
@@ -185,37 +190,37 @@ def soft_clip_derivative(
 ) -> Any:
     """The derivative of `soft_clip` at x, from its closed form.
 
-    ``f'(x) = (x_max - x_min) * G'(u) * du/dx``; without `slope`, ``du/dx = 1``. It keeps its relative accuracy in the
-    tails, where 1 - tanh(x)^2, computed from the value, is 0.
+    ``f'(x) = (x_max - x_min) * G'(u) * du/dx``. Without `slope`, ``du/dx`` is 1. The result is accurate relative to its
+    size in the tails too. There 1 - tanh(x)^2, computed from the rounded value tanh(x), would be 0.
 
     Parameters
     ----------
     x : array of floats or integers, a number, or a nested list
-        As that of `soft_clip`.
+        As in `soft_clip`.
     x_min, x_max : float, array or None
-        The bounds, as those of `soft_clip`.
+        The bounds, as in `soft_clip`.
     g : str, Squash or callable
-        As that of `soft_clip`. A `Squash` made by the caller must declare its ``derivative``, and a bare function that
-        is no library's version of a named one has none.
+        As in `soft_clip`. A `Squash` of your own must declare its ``derivative``. A function that is passed bare has no
+        derivative, unless it is a library's version of a named function.
     slope : float or array, optional
-        As that of `soft_clip`: f' in the middle of the bounds.
+        As in `soft_clip`: the value of f' in the middle of the bounds.
 
     Returns
     -------
     array
-        Of the shape, library, device and dtype that `soft_clip` gives for `x`, not negative. 0 at minus and plus
-        infinity, and from the knee on for cubic, quintic and sine. NaN where x is NaN.
+        The shape, library, device and dtype are those that `soft_clip` gives for `x`. The result is never negative. It
+        is 0 at minus and plus infinity and, for cubic, quintic and sine, from the knee on. It is NaN where x is NaN.
 
     Raises
     ------
     TypeError, ImportError
-        As `soft_clip`.
+        As in `soft_clip`.
     ValueError
-        As `soft_clip`, and if `g` declares no derivative.
+        As in `soft_clip`, and if `g` has no derivative.
 
     See Also
     --------
-    soft_clip_log_derivative : Its logarithm, finite also where this one underflows.
+    soft_clip_log_derivative : The logarithm, which stays finite where the derivative underflows.
 
     Examples
     --------
@@ -248,35 +253,36 @@ def soft_clip_log_derivative(
 def soft_clip_log_derivative(
     x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None
 ) -> Any:
-    """The logarithm of the derivative of `soft_clip` at x: the log-determinant of a change of variables.
+    """The logarithm of the derivative of `soft_clip` at x, which is the log-determinant of a change of variables.
 
-    ``log f'(x) = log(x_max - x_min) + log G'(u) + log(du/dx)``, from closed forms that are finite where f' underflows.
+    ``log f'(x) = log(x_max - x_min) + log G'(u) + log(du/dx)``. It comes from closed forms that stay finite where f'
+    underflows.
 
     Parameters
     ----------
     x : array of floats or integers, a number, or a nested list
-        As that of `soft_clip`: the value before clipping, from which alone the tail is known.
+        As in `soft_clip`. It is the value before clipping, because the clipped value no longer determines the tail.
     x_min, x_max : float, array or None
-        The bounds, as those of `soft_clip`.
+        The bounds, as in `soft_clip`.
     g : str, Squash or callable
-        As that of `soft_clip`. A `Squash` made by the caller must declare its ``derivative``, whose logarithm is taken:
-        -inf where that underflows.
+        As in `soft_clip`. A `Squash` of your own must declare its ``derivative``. The result is the logarithm of that,
+        and so -inf where the declared derivative underflows.
     slope : float or array, optional
-        As that of `soft_clip`.
+        As in `soft_clip`.
 
     Returns
     -------
     array
-        Of the shape, library, device and dtype that `soft_clip` gives for `x`. -inf where f' is exactly 0: at minus and
-        plus infinity, and from the knee on for cubic, quintic and sine. Also where u, or for erf u^2, is beyond the
-        largest number. NaN where x is NaN.
+        The shape, library, device and dtype are those that `soft_clip` gives for `x`. The result is -inf where f' is
+        exactly 0: at minus and plus infinity and, for cubic, quintic and sine, from the knee on. It is also -inf where
+        u, or u^2 for erf, is beyond the largest number. It is NaN where x is NaN.
 
     Raises
     ------
     TypeError, ImportError
-        As `soft_clip`.
+        As in `soft_clip`.
     ValueError
-        As `soft_clip`, and if `g` declares no derivative.
+        As in `soft_clip`, and if `g` has no derivative.
 
     See Also
     --------
@@ -284,7 +290,7 @@ def soft_clip_log_derivative(
 
     Examples
     --------
-    The log-probability of an action that tanh has squashed, where log(1 - tanh(x)^2) would be -inf:
+    The log-probability of an action that tanh has squashed. Here log(1 - tanh(x)^2) would be -inf:
 
     >>> import numpy as np
     >>> from softclip import soft_clip_log_derivative
@@ -299,8 +305,8 @@ def soft_clip_log_derivative(
 
 
 def _compute(quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> Any:
-    """The quantity at x, which the caller calls `name`."""
+    """Compute the quantity at x. Error messages call x by `name`."""
     lib, array, call = arguments(quantity, name, x, x_min, x_max, g, slope)
     y = lib.run(array, call)
-    # As with NumPy's ufuncs, numbers give NumPy's numbers.
+    # A number gives a NumPy number, as it does with NumPy's ufuncs.
     return y[()] if lib.name == "numpy" and isinstance(x, NUMBERS) else y

@@ -17,45 +17,47 @@ __all__ = ["SoftClipState", "soft_clip"]
 
 
 class SoftClipState(NamedTuple):
-    """How often the transformation has been applied, for a bound that is a schedule."""
+    """The state for a bound that is a schedule. `count` is how often the transformation has been applied."""
 
     count: Any
 
 
 def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
-    """Clip every element of the updates softly at plus and minus a bound, small ones unchanged.
+    """Clip every element of the updates softly at plus and minus a bound. Small elements hardly change.
 
-    ``u`` becomes ``soft_clip(u, -bound, bound, g, slope=1)``. In front of an optimizer it clips gradients. After the
-    learning rate, ``optax.chain(optax.sgd(rate), soft_clip(gamma))``, it is the component-wise soft-clipped scheme of
-    Williamson, Eisenmann and Stillfjord (arXiv:2406.16640), whose update is the step a * gradient soft-clipped to
-    +-gamma.
+    ``u`` becomes ``soft_clip(u, -bound, bound, g, slope=1)``. Placed before an optimizer, this clips gradients. Placed
+    after it, as in ``optax.chain(optax.sgd(rate), soft_clip(gamma))``, it gives the component-wise soft-clipped scheme
+    of Williamson, Eisenmann and Stillfjord (arXiv:2406.16640). There the update is the step, rate times gradient,
+    soft-clipped to +-gamma.
 
     Parameters
     ----------
     bound : float, array_like or callable
-        What no element will exceed in size: a number, an array that broadcasts to the shape of every leaf (a scalar
-        one is what `optax.inject_hyperparams` passes), or a schedule, a function of the number of steps taken so far
-        that gives one of these.
+        No element of the result is larger than this in absolute value. It is one of these:
+
+        - a number;
+        - an array that broadcasts to the shape of every leaf, such as the scalar of `optax.inject_hyperparams`;
+        - a schedule, which is a function that takes the number of steps so far and returns a number or an array.
     g : str, callable or Squash
         As in `softclip.soft_clip`. "softsign" gives u / (1 + abs(u) / bound).
 
     Returns
     -------
     optax.GradientTransformation
-        For any pytree of arrays. Every leaf keeps its shape, dtype and sharding; what is no array of JAX, as one of
-        NumPy, becomes one. Leaves of integers are clipped and then cut to integers, towards 0. None leaves are passed
-        over, and those of the dtype float0, which hold no numbers. The state is `SoftClipState` for a schedule, else
-        empty.
+        The transformation takes any pytree of arrays. Every leaf keeps its shape, dtype and sharding. NumPy arrays
+        become JAX arrays. Leaves of integers are clipped, and then rounded to integers towards 0. Leaves that are None
+        are skipped, and so are leaves of the dtype float0, which hold no numbers. The state is a `SoftClipState` if
+        `bound` is a schedule, and empty otherwise.
 
     Raises
     ------
     TypeError
-        If `bound` is no number, array or function, or `g` is of a wrong kind. When updates come, if a leaf is of
-        booleans or complex numbers, or what a schedule gives is no bound.
+        If `bound` is not a number, an array or a function, or `g` is of a wrong kind. An update raises it if a leaf is
+        of booleans or complex numbers, or if a schedule does not return a number or an array.
     ValueError
-        If `bound` is a number, a list or an array of NumPy that is not positive and finite, or `g` is none that can
-        clip. When updates come, if the bound does not broadcast to the shape of a leaf, or is not positive and finite
-        once rounded to its dtype. The values of JAX's arrays are not looked at.
+        If `bound` is a number, a list or a NumPy array that is not positive and finite, or if `g` cannot be used for
+        clipping. An update raises it if the bound does not broadcast to the shape of a leaf, or is not positive and
+        finite once it is rounded to the dtype of the leaf. The values of JAX arrays are not checked.
 
     Examples
     --------
@@ -90,7 +92,7 @@ def soft_clip(bound: Any, g: Any = "softsign") -> optax.GradientTransformation:
 
 
 def _read(bound: Any) -> Any:
-    """A bound as a float or an array, which is checked as far as its values are on the host."""
+    """The bound as a float or an array. Its values are checked unless it is a JAX array."""
     if isinstance(bound, (list, tuple, np.ndarray)) and not (isinstance(bound, np.ndarray) and bound.ndim == 0):
         try:
             bound = np.asarray(bound)
@@ -107,7 +109,7 @@ def _read(bound: Any) -> Any:
 
 
 def _check(bound: Any, dtype: Any, where: str) -> None:
-    """ValueError if a bound on the host is not positive and finite in the dtype."""
+    """Raise a ValueError if the bound is not positive and finite in the dtype. JAX arrays are not checked."""
     if isinstance(bound, jax.Array):
         return
     with np.errstate(over="ignore"):
@@ -118,7 +120,7 @@ def _check(bound: Any, dtype: Any, where: str) -> None:
 
 
 def _clip(path: Any, leaf: Any, bound: Any, g: Any) -> Any:
-    """One leaf of the updates, of the same shape and dtype."""
+    """Clip one leaf of the updates. The result has its shape and dtype."""
     name = f"updates{jax.tree_util.keystr(path)}"
     if getattr(leaf, "dtype", None) == jax.dtypes.float0:
         return leaf
@@ -134,5 +136,6 @@ def _clip(path: Any, leaf: Any, bound: Any, g: Any) -> Any:
     ):
         msg = f"bound must broadcast to the shape of every leaf; {name} is of shape {leaf.shape}, bound of {shape}"
         raise ValueError(msg)
-    limit = bound if isinstance(bound, float) else jnp.asarray(bound).astype(dtype)  # unsigned ones have no -bound
+    # The bound gets its dtype before it is negated, because it may be of unsigned integers.
+    limit = bound if isinstance(bound, float) else jnp.asarray(bound).astype(dtype)
     return _soft_clip(leaf, -limit, limit, g, slope=1.0).astype(leaf.dtype)

@@ -19,57 +19,62 @@ __all__ = ["SoftClipper"]
 
 
 class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Clip the columns of a table softly: to given bounds, or to bounds learned from their quantiles.
+    """Clip the columns of a table softly, to given bounds or to bounds that are learned from quantiles.
 
-    With the defaults the middle of each column passes nearly unchanged and outliers bend towards the bounds, keeping
-    their order, so that `inverse_transform` can take it back: a smooth, invertible winsorizing.
+    With the defaults, the middle of each column passes nearly unchanged. Outliers bend towards the bounds and keep
+    their order, so `inverse_transform` can undo it. This is a smooth, invertible winsorizing.
 
     Parameters
     ----------
     x_min, x_max : float, array_like of shape (n_features,) or None
-        The bounds, finite numbers. None learns one from the quantiles of each column.
+        The bounds, which must be finite. None learns that bound from the quantiles of each column.
     g : str, callable or Squash
         As in `softclip.soft_clip`.
     slope : float or None
-        1 passes values in the middle unchanged; None is the activation function, which squashes all real numbers.
+        With 1, values in the middle of the bounds hardly change. None gives the activation function, which squashes
+        all real numbers.
     quantile_range : (float, float)
-        The percentages at which the bounds are learned, between 0 and 100.
+        The two percentages between 0 and 100 at which the bounds are learned.
 
     Attributes
     ----------
     x_min_, x_max_ : array of shape (n_features,)
-        The bounds, in the dtype and, with array API dispatch, of the library and on the device of the table.
+        The bounds, in the dtype of the table. With array API dispatch they have its library and device too.
     n_features_in_ : int
         The number of columns.
     feature_names_in_ : array of shape (n_features,)
-        Their names, if they are strings.
+        The names of the columns, if they are strings.
 
     Raises
     ------
     TypeError
-        If a parameter or the table is of a wrong kind; sparse tables are refused. Parameters are looked at when it is
-        fitted.
+        If a parameter or the table is of a wrong kind, or the table is sparse. Parameters are checked by `fit`.
     ValueError
-        If the bounds or the percentages are not increasing, a bound is not finite or there are not as many as
-        columns, or the table is not two-dimensional, has no rows, or other columns than the one it was fitted to.
+        If the bounds or the percentages are not increasing, or a bound is not finite. If the number of bounds is not
+        the number of columns. If the table is not two-dimensional, has no rows, or has other columns than the table of
+        `fit`.
 
     Warns
     -----
     UserWarning
-        Once by `fit` if columns have no finite value, and once by a call of `inverse_transform` if values are outside
-        of the bounds.
+        `fit` warns once if columns have no finite value. `inverse_transform` warns once per call if values are outside
+        the bounds.
 
     Notes
     -----
-    Bounds are learned from finite values alone, by linear interpolation between two of them, as numpy.percentile does
-    it. NaN stays NaN; infinities go to the bounds. A column whose two quantiles are the same number, as one of mostly
-    zeros, has its least and greatest value for bounds. One that is constant at c has the numbers 0 and 2 c, or -1 and
-    1 if c is 0, which leave c unchanged; where 2 c is more than the largest number, the two that are as far from c as
-    that number is, and 0 and that number if it is no farther than a thousandth of c. A column without a finite value
-    has no bounds: they are NaN, so is what comes out of it, and fitting warns of it. `inverse_transform` gives
-    infinities for values on a bound, and NaN for values outside, of which it warns.
+    Bounds are learned from the finite values only. As in numpy.percentile, a quantile is found by linear interpolation
+    between two values. When a table is transformed, NaN stays NaN, and infinities go to the bounds.
 
-    float32 tables give float32, others float64.
+    - If the two quantiles of a column are equal, as in a column of mostly zeros, its bounds are its least and its
+      greatest finite value.
+    - If the finite values of a column are all the same number c, its bounds are 0 and 2 c, or -1 and 1 if c is 0. These
+      leave c unchanged. If 2 c is beyond the largest number M, the bounds are the two numbers that are as far from c as
+      M is. If that distance is less than a 1024th of c, they are 0 and M. With -c in place of c, all this is mirrored.
+    - If a column has no finite value, its bounds are NaN, and so is its result. `fit` warns of it.
+
+    `inverse_transform` gives infinity for values on a bound. It gives NaN for values outside the bounds, and warns.
+
+    A float32 table gives float32, and any other table gives float64.
 
     Examples
     --------
@@ -100,7 +105,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         self.quantile_range = quantile_range
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the bounds of each column; y is not looked at."""
+        """Learn the bounds of each column from X. y is ignored."""
         X = self._validate(X, reset=True)
         xp, _, device = get_namespace_and_device(X)
         given = [_read(name, getattr(self, name), X) for name in ("x_min", "x_max")]
@@ -128,7 +133,8 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
                 UserWarning,
                 stacklevel=2,
             )
-        soft_clip(X[:1, :], *self._bounds(X)[:2], self.g, slope=self.slope)  # what it refuses is refused here
+        # This raises for a wrong g or slope, so that `fit` does, and not only `transform`.
+        soft_clip(X[:1, :], *self._bounds(X)[:2], self.g, slope=self.slope)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -142,29 +148,29 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         Returns
         -------
         array of shape (n_samples, n_features)
-            In ``[x_min_, x_max_]``.
+            The clipped table, with values in ``[x_min_, x_max_]``.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
         return self._apply(soft_clip, X)
 
     def inverse_transform(self, X: Any) -> Any:
-        """Take it back: what `transform` would give X for.
+        """Undo `transform`: find the table for which it gives X.
 
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features)
-            A table between the bounds.
+            A table whose values are between the bounds.
 
         Returns
         -------
         array of shape (n_samples, n_features)
-            Infinite for values on a bound, NaN outside.
+            The original table. It is infinite where X is on a bound, and NaN where X is outside the bounds.
 
         Warns
         -----
         UserWarning
-            If a value is outside of its column's bounds.
+            If a value is outside the bounds of its column.
         """
         check_is_fitted(self)
         X = self._validate_inverse(X)
@@ -198,7 +204,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         return xp.where(unknown, xp.asarray(xp.nan, dtype=y.dtype), y)
 
     def _bounds(self, X: Any) -> tuple[Any, Any, Any]:
-        """The bounds in X's dtype, 0 and 1 where there are none, and where that is."""
+        """The bounds in X's dtype, and which columns have no bounds. Those get 0 and 1 as bounds."""
         xp, *_ = get_namespace_and_device(X)
         unknown = xp.isnan(self.x_min_) | xp.isnan(self.x_max_)
         low, high = (xp.astype(bound, X.dtype) for bound in (self.x_min_, self.x_max_))
@@ -209,7 +215,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         return validate_data(self, X, dtype=[xp.float64, xp.float32], ensure_all_finite=False, reset=reset)
 
     def _validate_inverse(self, X: Any) -> Any:
-        """A table as `transform` takes it, or as it gives it: without names where it was fitted with them."""
+        """Check X, a table as `transform` takes it or as it returns it. Its results have no column names."""
         if hasattr(X, "columns") or hasattr(X, "__dataframe__"):
             return self._validate(X, reset=False)
         xp, *_ = get_namespace_and_device(X)
@@ -231,7 +237,7 @@ class SoftClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
 
 
 def _read(name: str, value: Any, X: Any) -> np.ndarray[Any, Any] | None:
-    """A bound that is given, as one number or one for each column of X."""
+    """A bound that the user gives, as an array of one number, or of one number for each column of X."""
     if value is None:
         return None
     columns = X.shape[1]
@@ -274,7 +280,7 @@ def _percentages(quantile_range: Any) -> tuple[float, float]:
 
 
 def _quantiles(X: Any, percents: tuple[float, float]) -> tuple[Any, Any]:
-    """The two quantiles of the finite values of each column, or what stands in for them (Notes)."""
+    """The two bounds that are learned for each column: quantiles of its finite values, or what Notes says instead."""
     xp, _, device = get_namespace_and_device(X)
     finite = xp.isfinite(X)
     last_row = xp.count_nonzero(finite, axis=0) - 1
@@ -301,7 +307,7 @@ def _quantiles(X: Any, percents: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def _pick(X: Any, finite: Any, ranks: list[Any]) -> list[Any]:
-    """The finite values of each column that have these ranks: one array for each rank; 0 where there is none."""
+    """For each rank, an array of the finite value of each column that has it. It is 0 where there is no such value."""
     xp, _, device = get_namespace_and_device(X)
     infinity = xp.asarray(xp.inf, dtype=X.dtype, device=device)
     ordered = xp.sort(xp.where(finite, X, infinity), axis=0, stable=False)
@@ -311,7 +317,7 @@ def _pick(X: Any, finite: Any, ranks: list[Any]) -> list[Any]:
 
 
 def _pick_from_numpy(X: Any, finite: Any, ranks: list[Any]) -> Any:
-    """The same without sorting, which takes three times as long."""
+    """The same as `_pick` for NumPy, but three times as fast, because it partitions and does not sort."""
     picked = np.zeros((len(ranks), X.shape[1]), X.dtype)
     wanted = np.stack(ranks)
     whole = finite.all(axis=0)
@@ -324,13 +330,16 @@ def _pick_from_numpy(X: Any, finite: Any, ranks: list[Any]) -> Any:
 
 
 def _between(xp: Any, start: Any, end: Any, share: Any) -> Any:
-    """What lies at this share of the way: exactly start if end is the same, never past either, without overflow."""
+    """The number at this share of the way from start to end, without overflow.
+
+    It is never outside of the two, and it is exactly start if both are equal.
+    """
     half = end / 2 - start / 2
     return xp.minimum(xp.maximum(start + half * share + half * share, start), end)
 
 
 def _around(xp: Any, c: Any) -> tuple[Any, Any]:
-    """Bounds that have the numbers c in their middle, as far as the format goes."""
+    """Bounds whose middle is c, as far as the format can hold such bounds."""
     size = xp.abs(c)
     greatest = xp.zeros_like(c) + float(xp.finfo(c.dtype).max)
     reach = xp.where(c == 0, xp.ones_like(c), xp.minimum(size, greatest - size))

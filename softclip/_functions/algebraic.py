@@ -11,10 +11,9 @@ from softclip._functions.squash import Squash, as_number
 
 
 class AlgebraicPower(OddSquash):
-    """u / (1 + abs(u)^p)^(1/p) for any p. For p = 1 and 2 there are simpler forms.
+    """u / (1 + abs(u)^p)^(1/p) for any p. The classes for p = 1 and p = 2 are simpler.
 
-    With w = min(a, 1/a)^p and L = log(1 + w) / p, sigma(a) is min(a, 1) e^-L. Both factors of w below are exact powers
-    of a, and one of them is 1: a rounded 1/a would be p times as wrong in w.
+    With w = min(a, 1/a)^p and L = log(1 + w) / p, sigma(a) is min(a, 1) e^-L.
     """
 
     def __init__(self, p: float) -> None:
@@ -23,7 +22,7 @@ class AlgebraicPower(OddSquash):
         self.reach = 0.5 * math.exp(min(-math.log1p(-(2.0**-p)) / p, 40.0))  # where sigma is 1/2
 
     def _exponent(self, ops: Operations, a: Array) -> Array:
-        """L."""
+        """L. Below, w is a product of powers of a, one of which is 1: rounding 1/a would make w p times as wrong."""
         w = ops.pow(ops.minimum(a, 1.0), self.p) * ops.pow(ops.maximum(a, 1.0), -self.p)
         return ops.log1p(w) / self.p
 
@@ -31,8 +30,8 @@ class AlgebraicPower(OddSquash):
         return ops.clamp(u, 1) * ops.exp(-self._exponent(ops, ops.abs(u)))
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
-        # 1 - sigma(a) = -expm1(log(min(a, 1)) - L). Past a^-p = 2^-60 it is a^-p / p, and a^-p may be below the
-        # smallest normal number; its root is not.
+        # 1 - sigma(a) = -expm1(log(min(a, 1)) - L). Where a^-p is less than 2^-60, this is a^-p / p. There a^-p may be
+        # below the smallest normal number, but its root is not.
         near = ops.minimum(a, 1.0)
         root = ops.pow(ops.maximum(a, 1.0), -0.5 * self.p)
         far = ops.maximum(root * root, 2.0**-60)
@@ -40,7 +39,7 @@ class AlgebraicPower(OddSquash):
         return (s * root) * (s * root) * (-ops.expm1(ops.log(near) - exponent) / far)
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
-        # (1 + a^p)^-(1 + 1/p), for a > 1 the product of a^-p, 1/a and e^(-(p + 1) L)
+        # The density is (1 + a^p)^-(1 + 1/p). For a > 1 this is the product of a^-p, 1/a and e^(-(p + 1) L).
         far = ops.maximum(a, 1.0)
         root = s * ops.pow(far, -0.5 * self.p)
         return root * root / far * ops.exp(-(self.p + 1) * self._exponent(ops, a))
@@ -49,14 +48,15 @@ class AlgebraicPower(OddSquash):
         return -(self.p + 1) * (ops.log(ops.maximum(a, 1.0)) + self._exponent(ops, a))
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
-        # a = v (1 - v^p)^(-1/p), with log v from t near 1. Below t = 2^-60 the bracket is p t.
+        # a = v (1 - v^p)^(-1/p). Near v = 1 the logarithm of v comes from t. Below t = 2^-60, 1 - v^p is p t.
         small = ops.maximum(t / (s * s), 2.0**-60)
         half = ops.minimum(small, 0.5)
         log_v = ops.where(v < 0.5, ops.log(v), -ops.log1p(half / (1 - half)))
         bracket = -ops.expm1(self.p * log_v)
         boosted = small * (s * s)
         ratio = ops.pow(bracket, -1 / self.p) * ops.pow(boosted, 1 / self.p) * ops.pow(t, -1 / self.p)
-        # One step of Newton's iteration, as the rounded exponent 1/p costs log(t) times its error. On a bound t is 0.
+        # The rounded exponent 1/p makes the ratio wrong by log(t) times the error of 1/p. One step of Newton's
+        # iteration repairs that. On a bound t is 0, and the step is left out.
         root = ops.pow(ratio, -0.5 * self.p)
         found = root * boosted / t * root / bracket
         return v * ratio * (1 + (ops.where((root > 0) & (t > 0), found, 1.0) - 1) / self.p)
@@ -65,8 +65,8 @@ class AlgebraicPower(OddSquash):
 def algebraic(p: float) -> Squash:
     """Make the algebraic function ``u / (1 + abs(u)^p)^(1/p)``.
 
-    It has slope 1 at 0 and goes to its limits -1 and 1 as ``1 - abs(u)^-p / p``: the larger p, the sharper its corners.
-    p = 1 is "softsign", p = 2 is "algebraic", and towards infinity it becomes the hard clip.
+    Its slope at 0 is 1. It approaches its limits -1 and 1 as ``1 - abs(u)^-p / p`` does, so a larger p gives sharper
+    corners. p = 1 gives "softsign", p = 2 gives "algebraic", and as p goes to infinity it becomes the hard clip.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def algebraic(p: float) -> Squash:
     Returns
     -------
     Squash
-        To be passed as ``g``. Two with the same p are equal, and can be pickled.
+        Pass it as ``g``. Two of them with the same p are equal, and they can be pickled.
 
     Raises
     ------

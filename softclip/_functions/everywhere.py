@@ -1,4 +1,4 @@
-"""The clipping functions that increase everywhere."""
+"""The clipping functions that increase everywhere and never reach their limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = Any
 
 
 class Logistic(OddSquash):
-    """tanh u; halved, tanh(u/2), which is 2 / (1 + exp(-u)) - 1: the sigmoid."""
+    """tanh u, or tanh(u/2) if halved. The latter is 2 / (1 + exp(-u)) - 1, which is the sigmoid."""
 
     def __init__(self, name: str, *, halved: bool) -> None:
         super().__init__(name)
@@ -28,12 +28,13 @@ class Logistic(OddSquash):
         a = a if self.halved else 2 * a
         if s == 1:
             return 2 * ops.logistic(-a)
-        # The same with r = exp(a / 2) / s, as XLA would compute an exp of two uses twice.
+        # The same, with r = exp(a / 2) / s. XLA would compute exp(-a) twice if it were used twice.
         r = ops.exp(0.5 * a) * (1 / s)
         return 2 / (r * r + 1 / (s * s))
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
-        w = ops.exp(-0.5 * a if self.halved else -a)  # 4 e / (1 + e)^2, half of it when halved
+        # 4 e / (1 + e)^2 with e = w^2, and half of that if halved
+        w = ops.exp(-0.5 * a if self.halved else -a)
         v = s * w / (1 + w * w)
         return (2 if self.halved else 4) * v * v
 
@@ -67,12 +68,13 @@ class Arctan(OddSquash):
         return ops.clamp(ops.atan(u) * (2 / math.pi), 1)
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
-        # Past 2^60 it is (2 / pi) / a, and 1 / a may be below the smallest normal number.
+        # Past 2^60 the tail is (2 / pi) / a. There 1 / a may be below the smallest normal number, so s comes first.
         far = 2.0**60 / ops.maximum(a, 2.0**60)
         return ops.atan(1 / ops.minimum(a, 2.0**60)) * (s * s * (2 / math.pi)) * far
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
-        q = 1 / (1 + a)  # 1 / (1 + a^2) = q^2 / (q^2 + p^2) with p = a q
+        # 1 / (1 + a^2) = q^2 / (q^2 + p^2) with p = a q, which is 1 - q
+        q = 1 / (1 + a)
         p = 1 - q
         return (2 / math.pi) * ((s * q) * (s * q)) / (q * q + p * p)
 
@@ -80,13 +82,13 @@ class Arctan(OddSquash):
         return math.log(2 / math.pi) - _log_1_plus_square(ops, a)
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
-        # tan(v pi/2) = sin(v pi/2) / sin(t pi/2), of which the latter is t pi/2 below 2^-60, where t may underflow.
+        # tan(v pi/2) = sin(v pi/2) / sin(t pi/2). Below t = 2^-60, where t may underflow, sin(t pi/2) is t pi/2.
         small = ops.maximum(t / (s * s), 2.0**-60)
         return ops.sin(v * (math.pi / 2)) / ops.sin(small * (math.pi / 2)) * (small * (s * s) / t)
 
 
 def _log_1_plus_square(ops: Operations, a: Array) -> Array:
-    """log(1 + a^2), for any a: 1 + a^2 = (1 + a)^2 (q^2 + p^2) with q = 1 / (1 + a), p = 1 - q."""
+    """log(1 + a^2) without overflow: 1 + a^2 = (1 + a)^2 (q^2 + p^2) with q = 1 / (1 + a) and p = 1 - q."""
     q = 1 / (1 + a)
     p = 1 - q
     return 2 * ops.log1p(a) + ops.log(q * q + p * p)
@@ -98,7 +100,7 @@ class Softsign(OddSquash):
     reach = 0.75
 
     def sigma(self, ops: Operations, u: Array) -> Array:
-        u = ops.clamp(u, 2.0**60)  # inf / inf; 2^60 / (1 + 2^60) is 1
+        u = ops.clamp(u, 2.0**60)  # inf / inf would be NaN, and 2^60 / (1 + 2^60) is 1
         return u / (1 + ops.abs(u))
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
@@ -121,14 +123,15 @@ class Algebraic(OddSquash):
     reach = 0.5
 
     def sigma(self, ops: Operations, u: Array) -> Array:
-        # Above and below divided by max(1, abs u): nothing overflows, and past 1 all that is left to round is monotone.
+        # Numerator and denominator are divided by max(1, abs u), so that nothing overflows. Past 1 the numerator is 1,
+        # and every operation that is left is monotone.
         near = ops.clamp(u, 1)
         q = 1 / ops.maximum(ops.abs(u), 1.0)
-        # XLA multiplies by the reciprocal of the root, and passes 1 by an ulp.
+        # XLA multiplies by the reciprocal of the root, which can exceed 1 by an ulp.
         return ops.clamp(near / ops.sqrt(q * q + near * near), 1)
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
-        # 1 - a/r = (r^2 - a^2) / (r (r + a)) with r^2 - a^2 = 1
+        # 1 - a/r = (r^2 - a^2) / (r (r + a)), and r^2 - a^2 = 1.
         r = self._root(ops, a)
         return (s * (1 / r)) * (s / (r + a))
 
@@ -164,7 +167,7 @@ class Erf(OddSquash):
         return ops.erfc(a) * (s * s)
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
-        a = ops.minimum(a, 40.0)  # exp(-1600) is 0 in float64 even when boosted, and a^2 cannot overflow
+        a = ops.minimum(a, 40.0)  # a^2 cannot overflow, and exp(-1600) is 0 in float64 even when it is boosted
         w = s * ops.exp(-0.5 * (a * a))
         return (2 / math.sqrt(math.pi)) * (w * w)
 
@@ -182,19 +185,21 @@ class Gudermannian(OddSquash):
     reach = 0.8
 
     def sigma(self, ops: Operations, u: Array) -> Array:
-        # (4 / pi) arctan(tanh(inf)) is 1 + 1 ulp.
+        # (4 / pi) arctan(tanh(inf)) rounds to 1 + 1 ulp.
         return ops.clamp(ops.atan(ops.tanh(0.5 * u)) * (4 / math.pi), 1)
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
         if s == 1:
             return ops.atan(ops.exp(-a)) * (4 / math.pi)
-        w = ops.exp(-0.5 * a)  # arctan(e) = e (arctan(e) / e) with e = w^2
+        # arctan(e) = e (arctan(e) / e), where e = w^2 may underflow and arctan(e) / e is then 1
+        w = ops.exp(-0.5 * a)
         e = ops.maximum(w * w, 2.0**-60)
         v = s * w
         return v * v * (ops.atan(e) / e) * (4 / math.pi)
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
-        w = ops.exp(-0.5 * a)  # (2 / pi) sech a = (4 / pi) e / (1 + e^2)
+        # (2 / pi) sech a = (4 / pi) e / (1 + e^2) with e = w^2
+        w = ops.exp(-0.5 * a)
         e = w * w
         return (4 / math.pi) * ((s * w) * (s * w)) / (1 + e * e)
 
@@ -202,7 +207,7 @@ class Gudermannian(OddSquash):
         return math.log(4 / math.pi) - a - ops.log1p(ops.exp(-2 * a))
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
-        # sinh(a/2) = sin(v pi/4) / sqrt(sin(t pi/2)), as tanh(a/2) = tan(v pi/4); small as in arctan.
+        # sinh(a/2) = sin(v pi/4) / sqrt(sin(t pi/2)), because tanh(a/2) = tan(v pi/4). `small` is as in Arctan.
         small = ops.maximum(t / (s * s), 2.0**-60)
         root = ops.sqrt(ops.sin(small * (math.pi / 2)) / small)
         return 2 * ops.asinh(ops.sin(v * (math.pi / 4)) / root * (s / ops.sqrt(t)))

@@ -12,14 +12,15 @@ Array = Any
 
 
 class Hinge(Squash):
-    """s [softplus(z/s) - softplus((z - 1)/s)], a clip of z to (0, 1) with corners rounded over the softness s.
+    """s [softplus(z/s) - softplus((z - 1)/s)]: a clip of z to (0, 1) whose corners are rounded over the softness s.
 
-    It is odd about its centre like the named functions, but it has two scales. So its methods take a distance in x, and
-    constants ``c`` that the plan derives from the bounds in the same units:
+    Like the named functions it is odd about its centre, but it has two scales: the distance between the bounds, and the
+    softness. So its methods take a distance in x instead of u, and constants ``c`` in the same units, which the plan
+    computes from the bounds. The ends are the two points in x at which the corners are.
 
         width      half the distance between the ends
-        kappa      1 over the softness
-        corners    D, the distance between the ends over the softness, or a number so large that e^-D is 0
+        kappa      1 / softness
+        corners    D, the distance between the ends divided by the softness, or a number so large that e^-D is 0
         weight     2 / D
         half_mass  1 - e^(-D/2)
     """
@@ -35,11 +36,13 @@ class Hinge(Squash):
         self.name = f"hinge({self.softness!r})"
 
     def sigma(self, ops: Operations, y: Array, c: Any) -> Array:  # type: ignore[override]
-        """On (-1, 1), with y the distance from the centre, up to a quarter of the way between the ends.
+        """The function scaled to (-1, 1), at the signed distance y from the centre.
 
-        It is (2/D) log((q + e^z) / (1 + q e^z)) with z = y kappa and q = e^(-D/2), written for z >= 0 as
-        (2/D) log1p((1 - q) (e^z - 1) / (1 + q e^z)), in which nothing cancels. Past z = 40 (D > 160) it is straight
-        to float64's precision; that part is added apart, in units that cannot overflow.
+        It is used for y up to a quarter of the distance between the ends; `tail` covers the rest. With z = y kappa and
+        q = e^(-D/2) it is (2/D) log((q + e^z) / (1 + q e^z)). For z >= 0 this is written as
+        (2/D) log1p((1 - q) (e^z - 1) / (1 + q e^z)), in which nothing cancels. Past z = 40, which is reached only if
+        D > 160, the function is straight to the precision of float64. The part beyond 40 is added separately, in units
+        that cannot overflow.
         """
         a = ops.abs(y)
         half = 0.5 * c.corners
@@ -47,22 +50,26 @@ class Hinge(Squash):
         rounded = ops.log1p(c.half_mass * ops.expm1(z) / (1 + ops.exp(z - half)))
         straight = ops.maximum(a - 40.0 / c.kappa, 0.0) / c.width
         s = straight + c.weight * rounded
-        s = ops.minimum(s, 1.0)  # D can be below the smallest number
+        s = ops.minimum(s, 1.0)  # D may be less than the smallest normal number, and then it is inaccurate
         return ops.where(y < 0, -s, s)
 
     def tail(self, ops: Operations, d: Array, c: Any) -> Array:
-        """1 - sigma at the distance d inwards from the nearer end: (2/D) [softplus(a) - softplus(a - D)], a = d kappa.
+        """1 - sigma at the distance d from the nearer end, where d is positive between the ends.
 
-        softplus(a) - softplus(a - D) = p + log1p(e^(a - 2p) (1 - e^(2p - D)) / (1 + e^(a - D))) for p = max(a, 0).
+        With a = d kappa it is (2/D) [softplus(a) - softplus(a - D)]. With p = max(a, 0), the bracket is
+        p + log1p(e^(a - 2p) (1 - e^(2p - D)) / (1 + e^(a - D))), in which nothing cancels.
         """
         a = ops.minimum(d * c.kappa, 800.0)  # e^-800 is 0 in float64
         p = ops.maximum(a, 0.0)
-        beyond = ops.minimum(2 * p - c.corners, 0.0)  # a is at most D/2, but for rounding
+        beyond = ops.minimum(2 * p - c.corners, 0.0)  # without rounding, a would never be more than D/2
         rounded = ops.log1p(ops.exp(a - 2 * p) * -ops.expm1(beyond) / (1 + ops.exp(a - c.corners)))
         return ops.minimum(ops.maximum(d, 0.0) / c.width + c.weight * rounded, 1.0)
 
     def density(self, ops: Operations, d: Array, c: Any, s: float) -> Array:
-        """s^2 times the derivative of sigma in z, over 1 - e^-D: 2 sg(a) sg(D - a) with sg(z) = 1 / (1 + e^-z)."""
+        """s^2 times the derivative of sigma with respect to z = d / (2 width), divided by 1 - e^-D.
+
+        Without s^2 it is 2 L(a) L(D - a), where a = d kappa and L is the logistic function, L(z) = 1 / (1 + e^-z).
+        """
         a = ops.minimum(d * c.kappa, 800.0)
         return 2 * _logistic(ops, a, s) * _logistic(ops, c.corners - a, 1.0)
 
@@ -71,10 +78,10 @@ class Hinge(Squash):
         return math.log(2) - _softplus(ops, -a) - _softplus(ops, a - c.corners)
 
     def excess(self, ops: Operations, z: Array, b: Array) -> Array:
-        """How much further from the middle the preimage of y is than y itself, in units of the softness.
+        """How much further from the middle the inverse of y is than y itself, in units of the softness.
 
-        With y at the distances z from the middle and b from the nearer end, in the same units, it is
-        log((1 - e^(b - D)) / (1 - e^-b)) = log1p((1 - e^-2z) / (e^b - 1)), as D = 2 (z + b).
+        In these units, let z be the distance of y from the middle, and b its distance from the nearer bound. Then
+        D = 2 (z + b), and the result is log((1 - e^(b - D)) / (1 - e^-b)) = log1p((1 - e^-2z) / (e^b - 1)).
         """
         return ops.log1p(-ops.expm1(-2 * z) / self._expm1(ops, b))
 
@@ -83,18 +90,18 @@ class Hinge(Squash):
         return ops.where(b == 0, 1.0, ops.expm1(ops.minimum(b, 80.0)))
 
     def corner(self, ops: Operations, a: Array) -> Array:
-        """What a corner adds to a hard bound at the distance a: softplus(a) - max(a, 0), for abs a."""
+        """What the rounded corner adds to the hard clip at the distance a >= 0 on either side: softplus(a) - a."""
         return ops.log1p(ops.exp(-a))
 
     def corner_density(self, ops: Operations, a: Array) -> Array:
-        """The derivative of softplus."""
+        """The derivative of softplus, which is the logistic function."""
         return _logistic(ops, a, 1.0)
 
     def corner_log_density(self, ops: Operations, a: Array) -> Array:
         return -_softplus(ops, -a)
 
     def corner_excess(self, ops: Operations, b: Array) -> Array:
-        """What the inverse of softplus takes from b: -log(1 - e^-b) = log1p(1 / (e^b - 1))."""
+        """How much the inverse of softplus at b is less than b: -log(1 - e^-b) = log1p(1 / (e^b - 1))."""
         return ops.log1p(1 / self._expm1(ops, b))
 
     def _key(self) -> tuple[object, ...]:
@@ -116,20 +123,20 @@ def _softplus(ops: Operations, a: Array) -> Array:
 
 
 def hinge(softness: float) -> Squash:
-    """Make the smoothed clip: straight between the bounds, with rounded corners.
+    """Make a clip with rounded corners, which is straight between them.
 
-    ``G(z) = s [softplus(z/s) - softplus((z - 1)/s)]`` with s the softness, the soft clipping of Klimek and Perelstein
-    (arXiv:1810.11509, alpha = 1/s). With ``slope=1`` the softness is in the units of x.
+    ``G(z) = s [softplus(z/s) - softplus((z - 1)/s)]``, where s is the softness. This is the soft clipping of Klimek and
+    Perelstein (arXiv:1810.11509), with alpha = 1/s. With ``slope=1`` the softness is in the units of x.
 
     Parameters
     ----------
     softness : float
-        How far the corners tail_factor. As it goes to 0 the function becomes the hard clip.
+        How far the rounded corners extend. As it goes to 0 the function becomes the hard clip.
 
     Returns
     -------
     Squash
-        To be passed as ``g``. It alone also takes one bound (the other ``None``).
+        Pass it as ``g``. It is the only g with which one of the bounds can be ``None``.
 
     Raises
     ------

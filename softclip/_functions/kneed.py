@@ -1,4 +1,4 @@
-"""The clipping functions that reach their limits at a knee, and are flat from there on."""
+"""The clipping functions that reach their limits at a knee and are flat from there on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Cubic(OddSquash):
     reach = 0.45
 
     def _distance(self, ops: Operations, a: Array) -> Array:
-        """From the knee inwards, in units of the knee: 1 at 0, 0 from the knee on; 3/2 - a is exact near it."""
+        """The distance of a from the knee, divided by 3/2: 1 at a = 0, and 0 from the knee on.
+
+        Near the knee 3/2 - a is exact.
+        """
         return ops.maximum(1.5 - a, 0.0) / 1.5
 
     def sigma(self, ops: Operations, u: Array) -> Array:
@@ -64,14 +67,14 @@ class Quintic(OddSquash):
         return (s * s) * self._density(self._distance(ops, a))
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
-        # Newton's iteration for d: the tail is convex in it and below 2.5 d^2, so that after the first step it falls to
-        # the root, to float64's precision within six. 2^-100 keeps 0 / 0 away.
+        # Newton's iteration for d. The tail is convex in d and less than 2.5 d^2. So d falls towards the root from the
+        # first step on, and six steps are enough for float64. Adding 2^-100 avoids 0 / 0.
         t = t / (s * s)
         d = math.sqrt(0.4) * ops.sqrt(t) + 2.0**-100
         for _ in range(6):
             d = d - (self._tail(d) - t) / (1.25 * self._density(d))
         u = 1.25 - 1.25 * d
-        return v / (1 - 0.08192 * (u * u) * (u * u))  # the same u, accurate relative to v
+        return v / (1 - 0.08192 * (u * u) * (u * u))  # the same u, but accurate relative to v around 0
 
 
 class Sine(OddSquash):
@@ -81,9 +84,10 @@ class Sine(OddSquash):
     reach = 0.45
 
     def _distance(self, ops: Operations, a: Array) -> Array:
-        """pi/2 - a, 0 from the knee on, with pi/2 in two numbers of a's precision.
+        """The distance of a from the knee: pi/2 - a, and 0 from the knee on.
 
-        The maximum stands between the two so that XLA does not fold them into one.
+        pi/2 is the sum of two numbers in the precision of a. The maximum separates the subtraction of one from the
+        addition of the other, because XLA would otherwise fold the two numbers into one.
         """
         head, rest = ops.half_pi(a)
         return ops.maximum(head - a, -rest) + rest

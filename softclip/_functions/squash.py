@@ -1,4 +1,4 @@
-"""Squash, an increasing function with finite limits, as a user declares one."""
+"""Squash, with which a user declares an increasing function that has finite limits."""
 
 from __future__ import annotations
 
@@ -11,47 +11,48 @@ import numpy as np
 Array = Any
 
 LEAST = 2.0**-126
-"""The smallest normal number of float32, in which functions are evaluated at the least."""
+"""The smallest normal number of float32. Functions are never evaluated in a smaller format than float32."""
 
 
 class Squash:
-    """An increasing function with finite limits, declared for use as ``g``.
+    """Declare an increasing function with finite limits, to pass it as ``g``.
 
     Parameters
     ----------
     fn : callable
-        Elementwise and increasing: an array in, an array of the same shape, dtype and library out. A module-level
-        function can be pickled and is compiled once by JAX; a new lambda on every call cannot and is not.
+        An increasing function that takes an array, and returns an array of the same shape, dtype and library. It must
+        work element by element. A function at the top level of a module can be pickled, and JAX compiles it once. A
+        lambda that is made anew for every call cannot be pickled, and JAX compiles it each time.
     low, high : float
         The limits of `fn` at minus and plus infinity.
     center : float
-        Where `fn` is half-way between `low` and `high`.
+        The argument for which `fn` is half-way between `low` and `high`.
     slope : float, optional
-        The derivative of `fn` at `center`. Needed for calls with ``slope=``.
+        The derivative of `fn` at `center`. Calls with ``slope=`` need it.
     inverse : callable, optional
-        The inverse of `fn`, from (low, high) to the real numbers. Needed for `soft_clip_inverse`.
+        The inverse of `fn`, from (low, high) to the real numbers. `soft_clip_inverse` needs it.
     derivative : callable, optional
-        The derivative of `fn`. Needed for `soft_clip_derivative` and `soft_clip_log_derivative`.
+        The derivative of `fn`. `soft_clip_derivative` and `soft_clip_log_derivative` need it.
     name : str, optional
-        What ``repr`` and error messages call it; the name of `fn` when not given.
+        The name in ``repr`` and in error messages. By default it is the name of `fn`.
 
     Raises
     ------
     TypeError
         If `fn`, `inverse` or `derivative` is not callable, or a numeric argument is not a number.
     ValueError
-        If `low` and `high` are not finite and increasing, or less than 2^-125 apart, `center` is not finite, or `slope`
-        is not positive and finite.
+        If `low` and `high` are not finite, not increasing, or less than 2^-125 apart. If `center` is not finite. If
+        `slope` is not positive and finite.
 
     Notes
     -----
-    Two Squashes with equal arguments are equal and hash alike, so that they can be static arguments of ``jax.jit``.
-    Values of `fn` outside [low, high] are clipped, so the result of `soft_clip` keeps its bounds also then. What is
-    declared is used as it is: that `inverse` and `derivative` belong to `fn` is the caller's word.
+    Two Squashes with equal arguments are equal and have the same hash, so they can be static arguments of ``jax.jit``.
+    Values of `fn` outside [low, high] are clipped, so the result of `soft_clip` is in its bounds even then. Nothing
+    checks that `inverse` and `derivative` belong to `fn`.
 
     Examples
     --------
-    The complementary log-log function, 1 - exp(-exp(z)), passes 1/2 at log(log 2) with slope log(2) / 2:
+    The complementary log-log function 1 - exp(-exp(z)) is 1/2 at log(log 2), and its slope there is log(2) / 2:
 
     >>> import numpy as np
     >>> from softclip import Squash, soft_clip
@@ -63,7 +64,7 @@ class Squash:
     >>> soft_clip(np.array([-np.inf, 1.0, 2.0, np.inf]), 0.0, 2.0, g, slope=1.0).round(4)
     array([0.    , 1.    , 1.8936, 2.    ])
 
-    With its inverse declared, `soft_clip` can be undone:
+    If the inverse is declared too, `soft_clip_inverse` can undo the result:
 
     >>> from softclip import soft_clip_inverse
     >>> g = Squash(cloglog, inverse=lambda p: np.log(-np.log1p(-p)))
@@ -79,9 +80,9 @@ class Squash:
     derivative: Callable[[Array], Array] | None = None
     name: str
     strict = True
-    """Whether it increases everywhere, and not only up to a knee."""
+    """True if the function increases everywhere, False if it is flat from a knee on."""
     kind: Literal["odd", "hinge", "declared"] = "declared"
-    """Which formulas apply: of an odd function of the package, of its hinge, or of what a user declares."""
+    """Which formulas apply: "odd" for the package's odd functions, "hinge" for its hinge, "declared" for a user's."""
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ class Squash:
 
     @property
     def symmetric(self) -> bool:
-        """Whether the limits are those of an odd function."""
+        """Whether `low` is -`high`, as it is for an odd function."""
         return self.low == -self.high
 
     def _key(self) -> tuple[object, ...]:
@@ -144,18 +145,18 @@ class Squash:
 
 
 class Unread(Squash):
-    """A function whose limits, read off it while a library traces, are arrays that have no values yet."""
+    """A function that is given while a library traces, so that its limits are arrays without values yet."""
 
     symmetric = False
 
     def __init__(
         self, fn: Callable[[Array], Array], low: Array, high: Array
-    ) -> None:  # pragma: no cover  (nor does it run this)
+    ) -> None:  # pragma: no cover  (the library traces it, and coverage does not see that)
         self.fn, self.low, self.high, self.center = fn, low, high, 0.0
 
 
 def hashable(fn: Callable[..., Any] | None) -> Hashable:
-    """What stands for a function in a key: itself, or its identity if it cannot be hashed."""
+    """What to put into a key for a function: the function, or its id if it cannot be hashed."""
     try:
         hash(fn)
     except TypeError:
@@ -167,12 +168,12 @@ def _name(fn: Callable[[Array], Array]) -> str:
     return getattr(fn, "__name__", type(fn).__name__)
 
 
-# bool is an int for Python, and bytes, dates and complex numbers convert: none is meant as a number here.
+# Python would convert these to float, but nobody means them as a real number.
 _NO_NUMBERS = (bool, np.bool_, str, bytes, np.void, np.complexfloating, np.datetime64, np.timedelta64)
 
 
 def as_number(argument: str, value: object) -> float:
-    """`value` as a float; TypeError naming `argument` if it is not a real number."""
+    """`value` as a float. A TypeError that names `argument` is raised if it is not a real number."""
     if isinstance(value, float) and not isinstance(value, np.generic):
         return value
     error = None

@@ -1,11 +1,11 @@
-"""Soft clipping as Flax layers: `SoftClipping` here is that of `softclip.flax.nnx`; `linen` has the other."""
+"""Soft clipping as Flax layers. `SoftClipping` here is the layer for NNX; `softclip.flax.linen` has one for Linen."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import flax  # noqa: F401  (without Flax it is this that fails, and not the first use)
+import flax  # noqa: F401  (without Flax, the import of this module fails, and not the first use)
 
 if TYPE_CHECKING:
     from softclip.flax.nnx import SoftClipping
@@ -14,7 +14,7 @@ __all__ = ["SoftClipping"]
 
 
 def __getattr__(name: str) -> Any:
-    """What is here, on first use: Linen's users need not wait for all of `flax.nnx`."""
+    """Import what is asked for on first use, so that users of Linen need not wait for `flax.nnx`."""
     if name == "SoftClipping":
         return importlib.import_module("softclip.flax.nnx").SoftClipping
     if name in ("nnx", "linen"):

@@ -1,4 +1,4 @@
-"""What the layers of Flax NNX and of Flax Linen have in common."""
+"""What the layers for Flax NNX and Flax Linen have in common."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from softclip._libraries.numpy import has_meaning_of_its_own
 
 
 def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any], Any]:
-    """The bounds and the slope of a layer, lists and NumPy's arrays as JAX's, and g; what `soft_clip` would refuse is.
+    """Return the bounds and the slope by name, and g, as a layer keeps them.
 
-    Integers are floats then, which can be learned, and which any state can be loaded into.
+    Lists and NumPy arrays become JAX arrays. Integers in arrays become floats, which can be learned, and into which any
+    state can be loaded. Raise the errors that `soft_clip` would raise, and check the values of arrays once.
 
-    The values of arrays are read once, here. Of a function that is some library's version of a named one the named one
-    is kept: jnp.tanh does not pickle, and a deep copy of jax.nn.sigmoid is another function.
+    If g is a library's version of a named function, the layer keeps the named function. The reason is that jnp.tanh
+    cannot be pickled, and that a deep copy of jax.nn.sigmoid is a different function.
     """
     bounds = {
         name: _floats(jnp.asarray(value)) if isinstance(value, (list, tuple, np.ndarray, jax.Array)) else value
@@ -33,7 +34,7 @@ def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any]
 
 
 def as_input(x: Any) -> Any:
-    """The input as an array of JAX, as Flax's layers take it; what `soft_clip` refuses is left for it to refuse."""
+    """Make a JAX array of the input, as Flax's own layers do. What `soft_clip` refuses is passed on as it is."""
     if isinstance(x, np.ndarray) and has_meaning_of_its_own(x):
         return x
     return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) else x

@@ -17,28 +17,29 @@ __all__ = ["SoftClipping"]
 
 
 class SoftClipping(linen.Module):  # type: ignore[misc]
-    """Soft clipping as a layer: ``soft_clip(x, x_min, x_max, g, slope=slope)`` for every element.
+    """A layer that computes ``soft_clip(x, x_min, x_max, g, slope=slope)``.
 
     Parameters
     ----------
     x_min, x_max : float, array_like or None
-        The bounds. Arrays and lists broadcast with the input, and are kept as tuples, so that the layer can be hashed.
-        One may be None if `g` is a `softclip.hinge`.
+        The bounds. Arrays and lists broadcast with the input. The layer keeps them as tuples, so that it can be hashed.
+        One bound may be None if `g` is a `softclip.hinge`.
     g : str, callable or Squash
         As in `softclip.soft_clip`.
     slope : float, array_like or None
-        None squashes all real numbers; a number makes it a smooth clip with this derivative in the middle of the range.
+        None squashes all real numbers. A number makes the layer a smooth clip with this derivative in the middle of the
+        bounds.
     learnable : bool
-        True makes both bounds parameters of the collection "params", in float32, that begin as given.
+        If True, both bounds are parameters in the collection "params". They are float32, and start at the given values.
 
     Raises
     ------
     TypeError, ValueError
-        As `softclip.flax.nnx.SoftClipping` does, when it is made.
+        As in `softclip.flax.nnx.SoftClipping`, when the layer is made.
 
     Notes
     -----
-    The output is an array of JAX, as that of `softclip.flax.nnx.SoftClipping` is.
+    The output is a JAX array, as in `softclip.flax.nnx.SoftClipping`.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class SoftClipping(linen.Module):  # type: ignore[misc]
 
     @linen.compact  # type: ignore[untyped-decorator]
     def __call__(self, x: Any) -> Any:
-        """Clip x softly."""
+        """Clip every element of x softly."""
         bounds = {name: self._bound(name) for name in ("x_min", "x_max")}
         return soft_clip(as_input(x), **bounds, g=self.g, slope=self.slope)
 
@@ -77,11 +78,11 @@ class SoftClipping(linen.Module):  # type: ignore[misc]
         if not self.learnable or value is None:
             return value
         learned = self.param(name, lambda _: jnp.asarray(value, jnp.float32))
-        return jnp.asarray(learned)  # restored from bytes it is NumPy's
+        return jnp.asarray(learned)  # a parameter restored from bytes is a NumPy array
 
 
 def _as_tuple(value: Any) -> Any:
-    """An array that has values as nested tuples."""
+    """Return nested tuples for an array whose values are known, and anything else as it is."""
     if not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
         return value
     nested = np.asarray(value).tolist()

@@ -15,24 +15,25 @@ __all__ = ["Bound", "SoftClipping"]
 
 
 class Bound(nnx.Variable):  # type: ignore[misc]
-    """A bound or slope that is an array and not learned: part of a layer's state, but no `flax.nnx.Param`."""
+    """A bound or slope that is an array and is not learned. It is part of a layer's state, but no `flax.nnx.Param`."""
 
 
 class SoftClipping(nnx.Module):  # type: ignore[misc]
-    """Soft clipping as a layer: ``soft_clip(x, x_min, x_max, g, slope=slope)`` for every element.
+    """A layer that computes ``soft_clip(x, x_min, x_max, g, slope=slope)``.
 
     Parameters
     ----------
     x_min, x_max : float, array_like or None
-        The bounds. Arrays and lists broadcast with the input; integers in them become floats, of JAX's default dtype.
-        One may be None if `g` is a `softclip.hinge`.
+        The bounds. Arrays and lists broadcast with the input. Integers in them become floats of JAX's default dtype.
+        One bound may be None if `g` is a `softclip.hinge`.
     g : str, callable or Squash
         As in `softclip.soft_clip`: one of `softclip.NAMES`, JAX's own version of one of these, a `softclip.Squash`
         such as ``softclip.hinge(0.1)``, or any increasing function of an array with finite limits.
     slope : float, array_like or None
-        None squashes all real numbers; a number makes it a smooth clip with this derivative in the middle of the range.
+        None squashes all real numbers. A number makes the layer a smooth clip with this derivative in the middle of the
+        bounds.
     learnable : bool
-        True makes both bounds `flax.nnx.Param`, in float32 if they are numbers. They are not kept from crossing
+        If True, both bounds become a `flax.nnx.Param`, of float32 if they are numbers. Nothing stops them from crossing
         each other.
 
     Raises
@@ -40,18 +41,19 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
     TypeError
         If a bound, the slope or `g` is of a wrong kind.
     ValueError
-        If x_min is not less than x_max anywhere, a bound is not finite, the slope is not positive, or `g` is none that
-        can clip. Arrays are looked at once, when the layer is made, unless they are traced.
+        If x_min is not less than x_max somewhere, a bound is not finite, the slope is not positive and finite, or `g`
+        cannot be used for clipping. The values of arrays are checked once, when the layer is made, unless they are
+        traced.
 
     See Also
     --------
-    softclip.soft_clip : The function, with what it does to NaN, infinities and 16-bit arrays.
+    softclip.soft_clip : The function. It says what happens to NaN, infinities and 16-bit arrays.
 
     Notes
     -----
-    The output is an array of JAX, also where the input is one of NumPy, a list or a number. It has the shape of the
-    input broadcast with the bounds, and the input's dtype; that of integers is JAX's default for floats. No ``rngs``
-    are needed. Numbers are static attributes; arrays are variables of the type `Bound`, or `flax.nnx.Param` if they
+    The output is a JAX array, even if the input is a NumPy array, a list or a number. It has the shape of the input
+    broadcast with the bounds, and the dtype of the input. Integers give JAX's default floating dtype. The layer needs
+    no ``rngs``. Numbers are static attributes. Arrays are variables of the type `Bound`, or `flax.nnx.Param` if they
     are learned.
 
     Examples
@@ -79,7 +81,7 @@ class SoftClipping(nnx.Module):  # type: ignore[misc]
                 setattr(self, name, Bound(value) if isinstance(value, jax.Array) else value)
 
     def __call__(self, x: Any) -> Any:
-        """Clip x softly."""
+        """Clip every element of x softly."""
         x_min, x_max, slope = (
             jnp.asarray(value[...]) if isinstance(value, nnx.Variable) else value
             for value in (self.x_min, self.x_max, self.slope)

@@ -1,4 +1,4 @@
-"""Soft clipping as torch's own kinds of thing: a module, a transform of distributions, a clipping of gradients."""
+"""Soft clipping for torch: a module, a transform of distributions, and a function that clips gradients."""
 
 from softclip.torch._gradients import soft_clip_grad_value_
 from softclip.torch._module import SoftClipping

@@ -1,4 +1,4 @@
-"""The bounds of a layer and of a transform: read, checked, compared and shown."""
+"""How layers and transforms read, check, compare and show their bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST = (list, tuple, np.ndarray)
 
 
 def check(x_min: Bound, x_max: Bound, g: G, slope: Bound) -> Squash:
-    """Return g as a Squash; refuse what `soft_clip` refuses when called, and wrong values, which it never reads."""
+    """Return g as a Squash. Raise the errors that `soft_clip` would raise, and check the values of tensors too."""
     x = torch.zeros((), dtype=torch.float64, device="cpu")
     given = (x_min, x_max, slope)
     hidden = [isinstance(value, torch.Tensor) and not _readable(value) for value in given]
@@ -33,7 +33,7 @@ def check(x_min: Bound, x_max: Bound, g: G, slope: Bound) -> Squash:
 
 
 def as_buffer(name: str, value: Bound) -> Bound:
-    """A list or an array as a new tensor, and integers as floats, which any state can be loaded into."""
+    """Make a tensor of a list or an array, and floats of integers, so that any state can be loaded into it."""
     if isinstance(value, HOST):
         array = _array(name, value)
         value = torch.tensor(array if isinstance(value, np.ndarray) else value)
@@ -44,7 +44,7 @@ def as_buffer(name: str, value: Bound) -> Bound:
 
 
 def as_constant(name: str, value: Bound) -> Bound:
-    """A list or an array as a tensor in main memory, with all its digits."""
+    """Make a tensor in main memory of a list or an array. It keeps all digits."""
     if not isinstance(value, HOST):
         return value
     tensor = torch.tensor(_array(name, value), device="cpu")
@@ -52,7 +52,7 @@ def as_constant(name: str, value: Bound) -> Bound:
 
 
 def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
-    """A nested list or an array as a NumPy array of real numbers."""
+    """Make a NumPy array of real numbers of a nested list or an array."""
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -69,7 +69,7 @@ def _of_integers(value: torch.Tensor) -> bool:
 
 
 def _readable(value: torch.Tensor) -> bool:
-    """Whether a tensor has values here: not on the meta device, nor fake or distributed."""
+    """Whether the values of a tensor can be read: it is not on the meta device, and not fake or distributed."""
     return type(value) in (torch.Tensor, torch.nn.Parameter) and not value.is_meta
 
 
@@ -80,7 +80,7 @@ def same(a: Bound, b: Bound) -> bool:
 
 
 def shown(value: Any) -> str:
-    """`value` as one would write it in a call."""
+    """`value` as a user would write it in a call."""
     if isinstance(value, np.ndarray):
         return f"{value.tolist()}" if value.size <= 8 else f"<{value.shape}>"
     if isinstance(value, torch.Tensor):

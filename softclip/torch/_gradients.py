@@ -22,24 +22,25 @@ def soft_clip_grad_value_(
     g: G = "softsign",
     foreach: bool | None = None,
 ) -> None:
-    """Clip gradients softly at a value, in place: `torch.nn.utils.clip_grad_value_` without its corners.
+    """Clip gradients softly at a value, in place.
 
-    Every element becomes ``soft_clip(element, -clip_value, clip_value, g, slope=1)``. Small ones pass, large ones
-    approach +-clip_value, and their order is kept. With automatic mixed precision call it after
+    It does what `torch.nn.utils.clip_grad_value_` does, but smoothly. Every element becomes
+    ``soft_clip(element, -clip_value, clip_value, g, slope=1)``. Small elements hardly change, large ones approach
+    +-clip_value, and the order of the elements is kept. With automatic mixed precision, call it after
     ``scaler.unscale_(optimizer)``.
 
     Parameters
     ----------
     parameters : tensor or iterable of tensors
-        Those whose ``.grad`` is clipped. Where it is None nothing is done. Dtypes and devices may be mixed. A gradient
-        that several of them have, as that of a tied parameter, is clipped once.
+        The parameters whose ``.grad`` is clipped. Those with a ``.grad`` of None are skipped. Dtypes and devices may be
+        mixed. A gradient that several parameters share, as tied parameters do, is clipped once.
     clip_value : float
-        What no gradient will exceed in size.
+        No element of a gradient will be larger than this in absolute value.
     g : str, callable or Squash
         As in `softclip.soft_clip`. "softsign" gives v / (1 + abs(v) / clip_value).
     foreach : bool, optional
-        True takes all gradients of one dtype and device together, in a temporary copy of them, False one after the
-        other. None, the default, takes the small ones together.
+        True clips all gradients of one dtype and device together, in a temporary copy. False clips one after the
+        other. None, the default, clips only small gradients together.
 
     Raises
     ------
@@ -47,8 +48,8 @@ def soft_clip_grad_value_(
         If `clip_value` is not a number, `g` is of a wrong kind, or a gradient is sparse or of integers, booleans or
         complex numbers.
     ValueError
-        If `clip_value` is not positive and finite, also once rounded to the dtype of each gradient; if `g` is none
-        that can clip; or if elements of one gradient share memory, as those of an expanded tensor do.
+        If `clip_value` is not positive and finite, even after it is rounded to the dtype of each gradient. If `g`
+        cannot be used for clipping. If elements of a gradient share memory, as those of an expanded tensor do.
 
     Notes
     -----
@@ -69,7 +70,7 @@ def soft_clip_grad_value_(
     if not 0 < clip_value < torch.inf:
         msg = f"clip_value must be positive and finite; got {clip_value!r}"
         raise ValueError(msg)
-    # g is refused even where there is no gradient
+    # This raises for a wrong g even if there is no gradient.
     arguments("value", "gradient", torch.zeros((), device="cpu"), -1.0, 1.0, g, 1.0)
     gradients = {id(p.grad): p.grad for p in parameters if p.grad is not None}.values()
     for gradient in gradients:
@@ -90,7 +91,7 @@ def soft_clip_grad_value_(
 
 
 def _check_gradient(gradient: torch.Tensor, clip_value: float) -> None:
-    """Refuse a gradient that cannot be clipped at this value in place."""
+    """Raise an error if the gradient cannot be clipped at this value in place."""
     format_ = FORMATS.get(str(gradient.dtype).removeprefix("torch."))
     if format_ is None or gradient.layout != torch.strided:
         msg = (

@@ -9,46 +9,47 @@ from softclip.torch._bounds import Bound, G, as_buffer, check, shown
 
 
 class SoftClipping(torch.nn.Module):  # type: ignore[misc]
-    """Soft clipping as a layer: ``soft_clip(x, x_min, x_max, clip_func, slope=slope)`` for every element.
+    """A layer that computes ``soft_clip(x, x_min, x_max, clip_func, slope=slope)``.
 
-    A drop-in replacement for the class of the same name in activations-plus, whose results it gives for
-    ``torch.sigmoid`` and whose attributes ``min_val``, ``max_val`` and ``clip_func`` it has. Any other function is
-    carried from its own range onto the bounds, and so cannot leave them.
+    It can replace the class of the same name in activations-plus. It has the same attributes ``min_val``, ``max_val``
+    and ``clip_func``, and for ``torch.sigmoid`` it gives the same results. Any other function is rescaled from its own
+    range to the bounds, so the result never leaves them.
 
     Parameters
     ----------
     x_min, x_max : float, tensor, array_like or None
-        The bounds. Numbers are plain attributes, which no ``state_dict`` has. Tensors, arrays and lists, which
-        broadcast with the input (``(channels, 1, 1)`` for images), become buffers, and a ``torch.nn.Parameter`` is
-        trained. Integers in them become floats of torch's default dtype. Arrays are copied. One bound may be None if
-        `clip_func` is a `softclip.hinge`.
+        The bounds. Numbers become plain attributes, which are not in the ``state_dict``. Tensors, arrays and lists
+        become buffers, and a ``torch.nn.Parameter`` is trained. They broadcast with the input; for images their shape
+        is ``(channels, 1, 1)``. Integers in them become floats of torch's default dtype. Arrays are copied. One bound
+        may be None if `clip_func` is a `softclip.hinge`.
     clip_func : str, callable or Squash
-        What `softclip.soft_clip` calls ``g``: one of `softclip.NAMES`, torch's own version of one of these, a
-        `softclip.Squash` such as ``softclip.hinge(0.1)``, or any increasing function of a tensor with finite limits.
+        The argument that `softclip.soft_clip` calls ``g``. It is one of `softclip.NAMES`, torch's own version of one of
+        these, a `softclip.Squash` such as ``softclip.hinge(0.1)``, or any increasing function of a tensor with finite
+        limits.
     slope : float, tensor, array_like or None
-        None squashes all real numbers, as the reference does. A number makes it a smooth ``clamp`` with this
-        derivative in the middle of the range; with 1 the values there hardly change.
+        None squashes all real numbers, as activations-plus does. A number makes the layer a smooth ``clamp`` with this
+        derivative in the middle of the bounds. With 1, the values there hardly change.
 
     Raises
     ------
     TypeError
         If a bound, the slope or `clip_func` is of a wrong kind.
     ValueError
-        If x_min is not less than x_max anywhere, a bound is not finite, the slope is not positive, or `clip_func` is
-        none that can clip. Tensors are looked at once, when the layer is made, and never again; those on the meta
-        device and of a subclass (fake or distributed ones) are not.
+        If x_min is not less than x_max somewhere, a bound is not finite, the slope is not positive and finite, or
+        `clip_func` cannot be used for clipping. The values of tensors are checked once, when the layer is made. Those
+        on the meta device, and of a subclass such as fake or distributed tensors, are not checked.
 
     See Also
     --------
-    softclip.soft_clip : The function, with what it does to NaN, infinities and 16-bit tensors.
+    softclip.soft_clip : The function. It says what happens to NaN, infinities and 16-bit tensors.
 
     Notes
     -----
-    The output has the shape of the input broadcast with the bounds, and the input's dtype and device. Bounds are
-    rounded to that dtype. Between number bounds one tensor is kept for the backward pass, the input. Trained bounds
-    are not kept from crossing each other.
+    The output has the shape of the input broadcast with the bounds, and the dtype and device of the input. Bounds are
+    rounded to that dtype. If the bounds are numbers, the backward pass keeps only the input. Nothing stops trained
+    bounds from crossing each other.
 
-    The formula is that of the reference, x_min + (x_max - x_min) G(x), with G the function carried onto (0, 1).
+    The formula is that of activations-plus, x_min + (x_max - x_min) G(x), where G is the function rescaled to (0, 1).
 
     Examples
     --------
@@ -60,7 +61,7 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
     >>> layer(torch.tensor([-torch.inf, 0.0, 3.0, 5.0, torch.inf]))
     tensor([0.0000, 0.7152, 3.0000, 4.7483, 6.0000])
 
-    One bound for each of three channels, the upper ones trained:
+    Three channels with their own bounds, of which the upper ones are trained:
 
     >>> highs = torch.nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
     >>> layer = SoftClipping([0.0, -1.0, -2.0], highs)
@@ -96,7 +97,7 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
 
     @property
     def min_val(self) -> Bound:
-        """The reference's name for x_min."""
+        """The name of x_min in activations-plus."""
         return self.x_min
 
     @min_val.setter
@@ -105,7 +106,7 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
 
     @property
     def max_val(self) -> Bound:
-        """The reference's name for x_max."""
+        """The name of x_max in activations-plus."""
         return self.x_max
 
     @max_val.setter
@@ -113,7 +114,7 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
         self.x_max = value
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Clip x softly."""
+        """Clip every element of x softly."""
         return soft_clip(x, self.x_min, self.x_max, self.clip_func, slope=self.slope)
 
     def extra_repr(self) -> str:

@@ -14,21 +14,22 @@ from softclip.torch._bounds import HOST, Bound, G, as_constant, check, same, sho
 class SoftClipTransform(torch.distributions.Transform):  # type: ignore[misc]
     """The transform y = soft_clip(x, x_min, x_max, g, slope=slope) for `torch.distributions`.
 
-    Applied to a distribution on all real numbers it gives one between the bounds, whose ``log_prob`` stays finite and
-    right where the value has saturated: the logarithm of the derivative comes from x, never from y.
+    It turns a distribution on all real numbers into one between the bounds. The ``log_prob`` of that stays finite and
+    right where y has saturated, because the logarithm of the derivative is computed from x and never from y.
 
     Parameters
     ----------
     x_min, x_max : float, tensor, array_like or None
-        The bounds. Tensors, arrays and lists broadcast with x. Tensors may be learned, and must be on the device of x;
-        arrays and lists are constants, which are brought to it. One may be None if `g` is a `softclip.hinge`.
+        The bounds. Tensors, arrays and lists broadcast with x. Tensors may be learned, and must be on the device of x.
+        Arrays and lists are constants, and are moved to that device. One bound may be None if `g` is a
+        `softclip.hinge`.
     g : str, callable or Squash
         As in `softclip.soft_clip`. A function of your own needs ``Squash(fn, inverse=..., derivative=...)``.
     slope : float, tensor, array_like or None
         As in `softclip.soft_clip`.
     cache_size : {0, 1}
-        1 remembers the last x and y, so that ``transform.inv(y)`` is exactly the x that y came from. Take 1 to evaluate
-        ``log_prob`` at samples: a y that was rounded onto its bound has no x of its own any more, and is inverted to
+        With 1, the transform remembers the last x and y, so that ``transform.inv(y)`` is exactly the x that y came
+        from. Use 1 to evaluate ``log_prob`` at samples. Otherwise a y that was rounded to a bound is inverted to
         infinity.
 
     Raises
@@ -38,10 +39,10 @@ class SoftClipTransform(torch.distributions.Transform):  # type: ignore[misc]
 
     Notes
     -----
-    ``domain`` is the real numbers, ``codomain`` the closed interval, whose bounds are rounded to the dtype of the
-    values that it checks, as they are for x. ``sign`` is 1. "cubic", "quintic" and "sine" reach their bounds at
-    finite x and are flat from there on: for these ``bijective`` is False, and a transformed distribution has mass on
-    the bounds.
+    ``domain`` is the real numbers, and ``codomain`` is the closed interval. To check values, the codomain rounds its
+    bounds to their dtype, as the transform does for x. ``sign`` is 1. "cubic", "quintic" and "sine" reach their bounds
+    at finite x and are flat from there on. For these, ``bijective`` is False, and a transformed distribution has a
+    positive probability of being on a bound.
 
     Examples
     --------
@@ -107,12 +108,12 @@ class SoftClipTransform(torch.distributions.Transform):  # type: ignore[misc]
         return soft_clip_inverse(y, x_min, x_max, self.g, slope=slope)
 
     def log_abs_det_jacobian(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return log f'(x), of the shape of x broadcast with the bounds."""
+        """Return log f'(x). It has the shape of x broadcast with the bounds."""
         x_min, x_max, slope = self._beside(x)
         return soft_clip_log_derivative(x, x_min, x_max, self.g, slope=slope)
 
     def _beside(self, x: torch.Tensor) -> tuple[Bound, Bound, Bound]:
-        """The bounds and the slope, constants among them on x's device."""
+        """The bounds and the slope. Those that are constants are moved to the device of x."""
         if not self._constants:
             return self.x_min, self.x_max, self.slope
         x_min, x_max, slope = (
@@ -122,7 +123,7 @@ class SoftClipTransform(torch.distributions.Transform):  # type: ignore[misc]
         return x_min, x_max, slope
 
     def _given(self) -> tuple[Bound, Bound, Bound]:
-        """The bounds and the slope as they would be written in a call, constants among them as arrays."""
+        """The bounds and the slope as the user gave them. Those that are constants are arrays."""
         x_min, x_max, slope = (
             getattr(self, name).numpy() if name in self._constants else getattr(self, name)
             for name in ("x_min", "x_max", "slope")
@@ -142,7 +143,7 @@ class SoftClipTransform(torch.distributions.Transform):  # type: ignore[misc]
 
 
 class _Codomain(torch.distributions.constraints.interval):  # type: ignore[misc]
-    """The closed interval, with bounds that are rounded to the dtype of the values as the values were."""
+    """The closed interval. It rounds its bounds to the dtype of the values that it checks."""
 
     def check(self, value: torch.Tensor) -> torch.Tensor:
         low, high = (
@@ -153,7 +154,7 @@ class _Codomain(torch.distributions.constraints.interval):  # type: ignore[misc]
 
 
 def _onto(codomain: _Codomain) -> Any:
-    """What torch has for an interval; it looks only at the very class of a constraint."""
+    """torch's transform onto an interval. torch looks it up by the exact class, so a subclass has to be registered."""
     interval = torch.distributions.constraints.interval(codomain.lower_bound, codomain.upper_bound)
     return torch.distributions.biject_to(interval)
 
