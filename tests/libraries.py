@@ -164,6 +164,23 @@ computing = pytest.mark.parametrize("library", COMPUTING, ids=str, indirect=True
 """Of tests that hold digits against the truth."""
 
 
+def cases_of_digits(dtypes: Sequence[str]) -> pytest.MarkDecorator:
+    """Of tests that hold digits of each g against the truth: NumPy with every dtype and slope, the others with one slope in turn.
+
+    NumPy shows what is wrong in a formula or its constants. What another library makes of them depends on g and dtype.
+    """
+    found = []
+    for library in COMPUTING:
+        given = [dtype for dtype in dtypes if dtype in library.dtypes]
+        for name, dtype, slope in alternating(EXACT, given, (None, 1.0)):
+            if name == "erf" and not library.has_erf:
+                continue
+            found += [(library, name, dtype, s) for s in ((None, 1.0) if library.name == "numpy" else (slope,))]
+    # Those with the same truth beside each other, so that a process computes it once.
+    found.sort(key=lambda case: (EXACT.index(case[1]), dtypes.index(case[2]), case[3] is None))
+    return pytest.mark.parametrize(("library", "name", "dtype", "slope"), found, indirect=["library"], ids=str)
+
+
 def alternating(first: Iterable[Any], second: Iterable[Any], third: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Every pair of the first two with one of the third, in turn, so that each of the third meets each of the others."""
     firsts, seconds = list(first), list(second)

@@ -67,8 +67,9 @@ def test_bounds_per_column(kind: Any) -> None:
     low, high = np.arange(-6.0, 0.0), np.arange(1.0, 7.0)
     lazy = soft_clip(closed((10, 6), (5, 3), float), kind(low), kind(high), "algebraic", slope=1.0)
     assert (lazy.shape, lazy.dtype) == ((10, 6), float)
-    y = soft_clip(da.from_array(x, chunks=(5, 3)), kind(low), kind(high), "algebraic", slope=1.0)
-    np.testing.assert_array_equal(y, soft_clip(x, low, high, "algebraic", slope=1.0))
+    for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse):
+        y = f(da.from_array(x, chunks=(5, 3)), kind(low), kind(high), "algebraic", slope=1.0)
+        np.testing.assert_array_equal(y, f(x, low, high, "algebraic", slope=1.0))
 
 
 def test_a_table_of_4_gb_in_under_1_gb() -> None:

@@ -1,6 +1,6 @@
 """All 65536 values of float16 and of bfloat16, of every function and library: in bounds, monotone, within an ulp.
 
-They are held against NumPy's float64, which tests/test_values.py and tests/test_calculus.py hold against the truth.
+They are held against NumPy's float64, which the tests of values, of derivatives and of the inverse hold against the truth.
 """
 
 from __future__ import annotations

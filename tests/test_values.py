@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import oracle
 import pytest
-from libraries import DTYPES, EXACT, Library, computing, g_of
+from libraries import DTYPES, Library, cases_of_digits, computing, g_of
 from mpmath import mpf
 
 from softclip import soft_clip
 
 BOUNDS = [(-1.0, 1.0), (-30.0, 30.0), (0.0, 6.0), (-2.5, 0.0), (0.0, 50_000.0), (-1.0, 3.0), (100.0, 101.0), (0.1, 0.7)]
+# Formulas do not know of 16 bits, which are rounded afterwards. tests/test_every_16_bit_value.py takes all their values.
+BOUNDS_OF_16_BITS = [(-30.0, 30.0), (-2.5, 0.0), (0.0, 50_000.0), (0.1, 0.7)]
 KNEES = (1.5, 1.25, np.pi / 2)
 SOFTNESS = 0.05
 
@@ -49,20 +52,27 @@ class Truth(NamedTuple):
 
 
 @functools.cache
+def between_0_and_1(name: str, dtype: str) -> list[Any]:
+    """G at each of the points: f between other bounds, without a slope, is as much wider."""
+    return [oracle_of(name, (0.0, 1.0), None)(x) for x in points(dtype).astype(np.float64)]
+
+
+def oracle_of(name: str, bounds: tuple[float, float], slope: float | None) -> Callable[[Any], Any]:
+    if name == "hinge":
+        return lambda x: oracle.hinge(x, *bounds, SOFTNESS, slope)
+    return lambda x: oracle.soft_clip(x, *bounds, name, slope)
+
+
+@functools.cache
 def truth(name: str, dtype: str, bounds: tuple[float, float], slope: float | None) -> Truth:
     low, high = bounds
-    middle = (mpf(low) + mpf(high)) / 2
-
-    def f(x: Any) -> Any:
+    middle, width = (mpf(low) + mpf(high)) / 2, mpf(high) - mpf(low)
+    f = oracle_of(name, bounds, slope)
+    x_of = points(dtype).astype(np.float64)
+    values = [mpf(low) + width * G for G in between_0_and_1(name, dtype)] if slope is None else [f(x) for x in x_of]
+    conditionings = []
+    for x, y in zip(x_of, values, strict=True):
         if name == "hinge":
-            return oracle.hinge(x, low, high, SOFTNESS, slope)
-        return oracle.soft_clip(x, low, high, name, slope)
-
-    found = []
-    for x in points(dtype).astype(np.float64):
-        y = f(x)
-        if name == "hinge":
-            width = mpf(high) - mpf(low)
             conditioning = abs(mpf(x)) / mpf(SOFTNESS) if abs(x) < 1e6 and y not in bounds else mpf(0)
             conditioning = min(conditioning, width * 1000)
         else:
@@ -71,8 +81,7 @@ def truth(name: str, dtype: str, bounds: tuple[float, float], slope: float | Non
             conditioning = oracle.conditioning(f, x, middle, near) if relative else mpf(0)
             if near != 0:  # the error of u moves f by this much of the distance to the near bound, not of f
                 conditioning *= abs(y - near) / max(abs(mpf(low)), abs(mpf(high)))
-        found.append((y, conditioning))
-    values, conditionings = zip(*found, strict=True)
+        conditionings.append(conditioning)
     return Truth(
         oracle.Digits(values),
         np.array([float(oracle.ulp(y, dtype)) for y in values]),
@@ -97,19 +106,12 @@ def allowed(library: Library, dtype: str, name: str, bounds: tuple[float, float]
     return (4 * factor + 4 * true.conditioning) * float(oracle.ulp(larger, dtype))
 
 
-@computing
-@pytest.mark.parametrize("slope", [None, 1.0])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", EXACT)
+@cases_of_digits(DTYPES)
 def test_values_are_exact_to_the_ulp(library: Library, name: str, dtype: str, slope: float | None) -> None:
-    if dtype not in library.dtypes:
-        pytest.skip(f"{library} has no {dtype}")
-    if name == "erf" and not library.has_erf:
-        pytest.skip("the standard has no erf")
     x = points(dtype)
     g = g_of(name, SOFTNESS)
     worst: list[str] = []
-    for given in BOUNDS:
+    for given in BOUNDS if np.dtype(x.dtype).itemsize > 2 else BOUNDS_OF_16_BITS:
         bounds = (oracle.rounded(given[0], dtype), oracle.rounded(given[1], dtype))
         y = soft_clip(library.asarray(x), *given, g, slope=slope)
         result = library.to_numpy(y).astype(np.float64)
@@ -121,7 +123,7 @@ def test_values_are_exact_to_the_ulp(library: Library, name: str, dtype: str, sl
             ulps = error[i] / true.ulp[i]
             shown = f"{float(result[i])!r}, not {float(true.value.high[i])!r}"
             worst.append(f"x={float(x[i])!r} bounds={bounds}: {shown}: {ulps:.1f} ulp")
-    assert not worst, f"{len(worst)} of {len(x) * len(BOUNDS)}: " + "\n".join(worst[:10])
+    assert not worst, f"{len(worst)}: " + "\n".join(worst[:10])
 
 
 @computing
