@@ -185,3 +185,8 @@ def alternating(first: Iterable[Any], second: Iterable[Any], third: Sequence[Any
     """Every pair of the first two with one of the third, in turn, so that each of the third meets each of the others."""
     firsts, seconds = list(first), list(second)
     return [(a, b, third[(i + j) % len(third)]) for i, a in enumerate(firsts) for j, b in enumerate(seconds)]
+
+
+def in_turn(first: Iterable[Any], second: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Each of the first with one of the second, in turn."""
+    return [(a, second[i % len(second)]) for i, a in enumerate(first)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-from libraries import alternating
+from libraries import alternating, in_turn, name_of
 from test_transforms import HARD, away_from_knees
 
 from softclip import (
@@ -53,14 +53,14 @@ def evaluate(library: str, f: Callable[..., Any], *values: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("g", "call", "dtype"),
-    alternating(GS, itertools.product(BOUNDS, [None, 1.0]), ["float32", "float64"]),
+    ("g", "bounds", "case"),
+    alternating(GS, BOUNDS, list(itertools.product([None, 1.0], ["float32", "float64"]))),
     ids=str,
 )
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_autodiff_gives_the_closed_form(library: str, g: Any, call: Any, dtype: str) -> None:
+def test_autodiff_gives_the_closed_form(library: str, g: Any, bounds: tuple[float, float], case: Any) -> None:
     """At 0, at the knees, in the tails, at the largest number and at the infinities."""
-    bounds, slope = call
+    slope, dtype = case
     x = HARD.astype(dtype)
     closed = evaluate(library, lambda v: soft_clip_derivative(v, *bounds, g, slope=slope), x)
     (automatic,) = gradients(library, lambda v: soft_clip(v, *bounds, g, slope=slope), x)
@@ -69,9 +69,7 @@ def test_autodiff_gives_the_closed_form(library: str, g: Any, call: Any, dtype: 
     np.testing.assert_allclose(automatic, closed, rtol=16 * eps, atol=4 * float(tiny))
 
 
-@pytest.mark.parametrize("slope", [None, 1.0])
-@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
-@pytest.mark.parametrize("g", GS, ids=str)
+@pytest.mark.parametrize(("g", "bounds", "slope"), alternating(GS, BOUNDS, [None, 1.0]), ids=str)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_second_derivatives(library: str, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
     """Of f twice by autodiff, of f' and of log f' once, against differences in 420 digits, deep in the tails."""
@@ -87,9 +85,7 @@ def test_second_derivatives(library: str, g: Any, bounds: tuple[float, float], s
     np.testing.assert_allclose(of_log[inside], score[inside], rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("slope", [None, 1.0])
-@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
-@pytest.mark.parametrize("g", GS, ids=str)
+@pytest.mark.parametrize(("g", "bounds", "slope"), alternating(GS, BOUNDS, [None, 1.0]), ids=str)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_no_gradient_is_nan(library: str, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
     """In float32, at every kind of x, and at every y on the bounds and between."""
@@ -105,9 +101,7 @@ def test_no_gradient_is_nan(library: str, g: Any, bounds: tuple[float, float], s
     assert (found > 0).all()
 
 
-@pytest.mark.parametrize("slope", [None, 0.7])
-@pytest.mark.parametrize("bounds", BOUNDS[:3], ids=str)
-@pytest.mark.parametrize("g", GS, ids=str)
+@pytest.mark.parametrize(("g", "bounds", "slope"), alternating(GS, BOUNDS[:3], [None, 0.7]), ids=str)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_inverse_has_the_inverse_derivative(
     library: str, g: Any, bounds: tuple[float, float], slope: float | None
@@ -119,9 +113,7 @@ def test_the_inverse_has_the_inverse_derivative(
     np.testing.assert_allclose(found, 1 / soft_clip_derivative(x, *bounds, g, slope=slope), rtol=1e-7)
 
 
-@pytest.mark.parametrize("f", QUANTITIES, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("bounds", BOUNDS[:3], ids=str)
-@pytest.mark.parametrize("g", GS, ids=str)
+@pytest.mark.parametrize(("g", "bounds", "f"), alternating(GS, BOUNDS[:3], QUANTITIES), ids=name_of)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_gradients_of_bounds_and_slope(library: str, g: Any, bounds: tuple[float, float], f: Any) -> None:
     """Against differences of fourth order in float64 NumPy."""
@@ -189,8 +181,7 @@ class TestTorch:
 
 
 @pytest.mark.needs("jax")
-@pytest.mark.parametrize("f", QUANTITIES, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("g", GS, ids=str)
+@pytest.mark.parametrize(("g", "f"), in_turn(GS, QUANTITIES), ids=name_of)
 def test_jit_vmap_and_hessian(f: Any, g: Any) -> None:
     import jax
     import jax.numpy as jnp

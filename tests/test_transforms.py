@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 import scipy.stats
-from libraries import EXACT, g_of
+from libraries import EXACT, alternating, g_of, in_turn
 
 from softclip import NAMES, algebraic, hinge, soft_clip
 
@@ -63,23 +63,12 @@ def gradient(library: str, x: np.ndarray, low: float, high: float, g: Any) -> np
     return t.grad.numpy()
 
 
-@pytest.fixture(params=BOUNDS, ids=str)
-def bounds(request: pytest.FixtureRequest) -> tuple[float, float]:
-    return request.param  # type: ignore[no-any-return]
-
-
-@pytest.fixture(params=[None, 1.0], ids=["plain", "slope"])
-def slope(request: pytest.FixtureRequest) -> float | None:
-    return request.param  # type: ignore[no-any-return]
-
-
-@pytest.fixture(params=GS, ids=str)
-def g(request: pytest.FixtureRequest) -> Any:
-    return request.param
+calls = pytest.mark.parametrize(("g", "bounds", "slope"), alternating(GS, BOUNDS, [None, 1.0]), ids=str)
 
 
 @pytest.mark.needs("jax")
 class TestJax:
+    @calls
     def test_derivatives(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
         import jax
         import jax.numpy as jnp
@@ -96,6 +85,7 @@ class TestJax:
         np.testing.assert_allclose(jax.vmap(jax.hessian(f))(jnp.asarray(x)), second, rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(jax.vmap(jax.jacfwd(f))(jnp.asarray(x)), first, rtol=1e-12)
 
+    @calls
     def test_never_nan(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
         import jax
         import jax.numpy as jnp
@@ -110,6 +100,7 @@ class TestJax:
         assert (np.asarray(first) >= 0).all()
         assert np.asarray(first)[[13, -1]].tolist() == [0.0, 0.0]
 
+    @pytest.mark.parametrize(("g", "bounds"), in_turn(GS, BOUNDS), ids=str)
     def test_bounds_and_slope(self, g: Any, bounds: tuple[float, float]) -> None:
         import jax
         import jax.numpy as jnp
@@ -127,6 +118,7 @@ class TestJax:
                 true = [(loss(*(at + e * d)) - loss(*(at - e * d))) / (2 * e) for d in np.eye(3)]
                 np.testing.assert_allclose(found, true, rtol=1e-6, atol=1e-7)
 
+    @calls
     def test_jit_matches_eager(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
         import jax
         import jax.numpy as jnp
@@ -167,6 +159,7 @@ class TestJax:
 
 @pytest.mark.needs("torch")
 class TestTorch:
+    @calls
     def test_gradcheck(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
         import torch
 
@@ -180,6 +173,7 @@ class TestTorch:
         assert torch.autograd.gradcheck(f, (x, low, high))
         assert torch.autograd.gradgradcheck(lambda v: f(v, *bounds), (x,))
 
+    @calls
     def test_never_nan(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
         import torch
 
@@ -191,6 +185,7 @@ class TestTorch:
         assert (first >= 0).all()
         assert first[[13, -1]].tolist() == [0.0, 0.0]
 
+    @calls
     def test_same_gradient_as_jax(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
         jax = pytest.importorskip("jax", reason="JAX is not installed")
         import torch
@@ -200,6 +195,7 @@ class TestTorch:
         other = jax.vmap(jax.grad(lambda v: soft_clip(v, *bounds, g, slope=slope)))(HARD.astype(np.float64))
         np.testing.assert_allclose(x.grad, other, rtol=1e-12, atol=1e-300)
 
+    @pytest.mark.parametrize(("g", "bounds"), in_turn(GS, BOUNDS), ids=str)
     def test_func(self, g: Any, bounds: tuple[float, float]) -> None:
         import torch
         from torch.func import grad, hessian, jacfwd, vmap
