@@ -190,3 +190,9 @@ def alternating(first: Iterable[Any], second: Iterable[Any], third: Sequence[Any
 def in_turn(first: Iterable[Any], second: Sequence[Any]) -> list[tuple[Any, Any]]:
     """Each of the first with one of the second, in turn."""
     return [(a, second[i % len(second)]) for i, a in enumerate(first)]
+
+
+TAIL_AND_ANOTHER = [
+    (g, call) for g, other in in_turn(ALL, ("-b to b", "between", "slope")) for call in ("0 to b", other)
+]
+"""For what takes long: every g with a bound of 0, beside which it has a tail, and with one of the other calls."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oracle
 import pytest
-from libraries import EXACT, Library, cases_of_digits, computing, g_of
+from libraries import EXACT, Library, alternating, cases_of_digits, computing, g_of
 from mpmath import mp, mpf
 from test_values import BOUNDS, SOFTNESS, names, points
 
@@ -187,9 +187,7 @@ def test_derivatives_as_far_out_as_numbers_go(
 
 
 @computing
-@pytest.mark.parametrize("arrays", [False, True])
-@pytest.mark.parametrize("slope", [None, 1.0])
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize(("name", "slope", "arrays"), alternating(EXACT, [None, 1.0], [False, True]))
 def test_the_widest_bounds(library: Library, name: str, slope: float | None, arrays: bool) -> None:
     """As far apart as numbers go, where 1 over the width is subnormal: what one takes for "no bounds"."""
     usable(library, "float32", name)
@@ -240,9 +238,7 @@ def test_derivatives_at_infinity_and_nan(library: Library, name: str, slope: flo
 
 
 @computing
-@pytest.mark.parametrize("f", QUANTITIES)
-@pytest.mark.parametrize("slope", [None, 1.0])
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize(("name", "f", "slope"), alternating(EXACT, QUANTITIES, [None, 1.0]))
 def test_array_bounds_give_what_numbers_give(library: Library, name: str, slope: float | None, f: Any) -> None:
     """A symmetric pair, a bound of 0, unlike bounds and wide ones beside each other."""
     usable(library, "float64", name)

@@ -146,9 +146,9 @@ def test_gradients_of_bounds_and_slope(library: str, g: Any, bounds: tuple[float
 
 
 @pytest.mark.needs("torch")
-@pytest.mark.parametrize("f", QUANTITIES, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("g", ["tanh", "quintic", "erf", hinge(0.5)], ids=str)
 class TestTorch:
+    @pytest.mark.parametrize("f", QUANTITIES, ids=lambda f: f.__name__)
+    @pytest.mark.parametrize("g", ["tanh", "quintic", "erf", hinge(0.5)], ids=str)
     def test_func_and_second_order(self, f: Any, g: Any) -> None:
         import torch
         from torch.func import grad, hessian, jacfwd, vmap
@@ -164,6 +164,9 @@ class TestTorch:
         torch.testing.assert_close(vmap(jacfwd(call))(y), first.detach(), rtol=1e-12, atol=1e-15)
         torch.testing.assert_close(vmap(hessian(call))(y), second, rtol=1e-10, atol=1e-14)
 
+    @pytest.mark.parametrize(
+        ("g", "f"), in_turn(["tanh", "quintic", "erf", hinge(0.5), "arctan", hinge(0.5)], QUANTITIES), ids=name_of
+    )
     @pytest.mark.filterwarnings("ignore")  # Dynamo's and Inductor's own
     def test_compile(self, f: Any, g: Any) -> None:
         import torch

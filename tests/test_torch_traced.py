@@ -45,7 +45,7 @@ def compilations(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> 
     return compiled
 
 
-GS = ["tanh", "algebraic", hinge(0.1), Squash(torch.atan, -np.pi / 2, np.pi / 2, slope=1.0), halved]
+GS = ["algebraic", hinge(0.1), Squash(torch.atan, -np.pi / 2, np.pi / 2, slope=1.0), halved]
 ARGUMENTS: dict[str, tuple[Callable[..., Any], list[tuple[Any, ...]]]] = {
     "int bounds": (lambda g, **k: lambda z, n: soft_clip(z, -n, n, g, **k), [(Z, n) for n in (2, 3, 4, 5, 6)]),
     "float bounds": (
@@ -80,7 +80,7 @@ ARGUMENTS: dict[str, tuple[Callable[..., Any], list[tuple[Any, ...]]]] = {
 }
 
 
-@pytest.mark.parametrize("g", GS, ids=["tanh", "algebraic", "hinge", "Squash", "function"])
+@pytest.mark.parametrize("g", GS, ids=["algebraic", "hinge", "Squash", "function"])
 @pytest.mark.parametrize("kind", ARGUMENTS)
 def test_bounds_of_every_kind_trace_without_a_compilation_for_each_value(kind: str, g: Any) -> None:
     made, calls = ARGUMENTS[kind]
@@ -89,7 +89,7 @@ def test_bounds_of_every_kind_trace_without_a_compilation_for_each_value(kind: s
 
 
 @pytest.mark.parametrize("bounds", [(-1.0, 2.0), (torch.full((7,), -1.0), 2)], ids=["numbers", "arrays"])
-@pytest.mark.parametrize("g", GS[:4], ids=["tanh", "algebraic", "hinge", "Squash"])
+@pytest.mark.parametrize("g", GS[:3], ids=["algebraic", "hinge", "Squash"])
 def test_slopes_that_change(g: Any, bounds: tuple[Any, Any]) -> None:
     calls: list[tuple[Any, ...]] = [(Z, slope) for slope in (2, 3, 4, 5)]
     assert compilations(lambda z, n: soft_clip(z, *bounds, g, slope=n), calls) <= 2
@@ -103,7 +103,7 @@ def test_the_inverse_and_the_derivative_trace_too() -> None:
     assert compilations(lambda z, n: soft_clip_derivative(z, -n, n, "tanh"), calls) <= 2
 
 
-@pytest.mark.parametrize("g", ["tanh", GS[3]], ids=["tanh", "Squash"])
+@pytest.mark.parametrize("g", ["tanh", GS[2]], ids=["tanh", "Squash"])
 def test_numbers_that_are_wrong_are_refused_while_tracing(g: Any) -> None:
     torch._dynamo.reset()
     traced = torch.compile(lambda z, a, b: soft_clip(z, a, b, g), fullgraph=True, backend="eager")

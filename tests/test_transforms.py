@@ -77,13 +77,15 @@ class TestJax:
             return soft_clip(v, *bounds, g, slope=slope)
 
         x = away_from_knees(g, SMOOTH, bounds, slope)
-        first = jax.vmap(jax.grad(f))(jnp.asarray(x))
+        derived = (jax.grad(f), jax.grad(jax.grad(f)), jax.hessian(f), jax.jacfwd(f))
+        # Compiled once, for all of them.
+        first, second, hessian, forward = jax.jit(lambda v: [jax.vmap(h)(v) for h in derived])(jnp.asarray(x))
         np.testing.assert_allclose(first, differences(f, x), rtol=1e-7, atol=2e-10)
-        second = jax.vmap(jax.grad(jax.grad(f)))(jnp.asarray(x))
-        slopes = lambda v: np.asarray(jax.vmap(jax.grad(f))(jnp.asarray(v)))
+        gradient = jax.jit(jax.vmap(jax.grad(f)))
+        slopes = lambda v: np.asarray(gradient(jnp.asarray(v)))
         np.testing.assert_allclose(second, differences(slopes, x), rtol=1e-6, atol=2e-9)
-        np.testing.assert_allclose(jax.vmap(jax.hessian(f))(jnp.asarray(x)), second, rtol=1e-12, atol=1e-14)
-        np.testing.assert_allclose(jax.vmap(jax.jacfwd(f))(jnp.asarray(x)), first, rtol=1e-12)
+        np.testing.assert_allclose(hessian, second, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(forward, first, rtol=1e-12)
 
     @calls
     def test_never_nan(self, g: Any, bounds: tuple[float, float], slope: float | None) -> None:
@@ -109,9 +111,9 @@ class TestJax:
         for x in (away_from_knees(g, SMOOTH, bounds, 1.0), finite):
 
             def loss(low: Any, high: Any, slope: Any, x: Any = x) -> Any:
-                return soft_clip(jnp.asarray(x), low, high, g, slope=slope).sum()
+                return soft_clip(x, low, high, g, slope=slope).sum()
 
-            found = jax.jit(jax.grad(loss, (0, 1, 2)))(*bounds, 1.0)
+            found = jax.jit(jax.grad(lambda *a, x=x: loss(*a, x=jnp.asarray(x)), (0, 1, 2)))(*bounds, 1.0)
             assert np.isfinite(found).all()
             if x is not finite:
                 e, at = 1e-5, np.array([*bounds, 1.0])
@@ -216,10 +218,8 @@ class TestTorch:
         ("arguments", "dynamic"),
         [
             ((-30.0, 30.0, "tanh"), True),
-            ((-30.0, 30.0, "tanh"), None),
             ((0.0, 6.0, "sine"), True),
             ((-1.0, 3.0, "algebraic"), None),
-            ((0.0, 1.0, hinge(0.05)), True),
             ((0.0, 1.0, hinge(0.05)), None),
             ((0.0, None, hinge(1.0)), True),
             ((0.0, 6.0, "torch.tanh"), None),
@@ -254,7 +254,7 @@ class TestTorch:
     def test_compile_as_the_first_call_of_all(self, g: str) -> None:
         script = (
             "import torch, softclip\n"
-            f"f = torch.compile(lambda x: softclip.soft_clip(x, -1.0, 3.0, {g}), fullgraph=True)\n"
+            f"f = torch.compile(lambda x: softclip.soft_clip(x, -1.0, 3.0, {g}), fullgraph=True, backend='aot_eager')\n"
             "print(f(torch.tensor([-float('inf'), 0.0, float('inf')])).tolist())"
         )
         done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
