@@ -54,24 +54,22 @@ class TestTransformed:
                 np.asarray(y, np.float64), np.asarray(eager, np.float64), rtol=0, atol=16 * eps * max(map(abs, bounds))
             )
 
-    @gs
-    @pytest.mark.parametrize("slope", [None, 1.0])
-    def test_the_widest_bounds_as_literals(self, g: Any, slope: float | None) -> None:
+    @pytest.mark.parametrize(("g", "slope", "arrays"), alternating(ALL, [None, 1.0], [False, True]), ids=name_of)
+    def test_the_widest_bounds_as_literals(self, g: Any, slope: float | None, arrays: bool) -> None:
         """In a jit of the caller's XLA folds constants into one, which here would be 0."""
         high = float(np.finfo(np.float32).max)
         x = jnp.asarray([-0.4, 0.01, 0.7], jnp.float32) * (high if slope else 1)
         y = jnp.asarray([-0.4, 0.01, 0.7], jnp.float32) * high
-        for arrays in (False, True):
-            bounds = tuple(jnp.asarray(b, jnp.float32) if arrays else b for b in (-high, high))
-            for f, v in (
-                (soft_clip, x),
-                (soft_clip_derivative, x),
-                (soft_clip_log_derivative, x),
-                (soft_clip_inverse, y),
-            ):
-                jitted = jax.jit(lambda v, f=f, bounds=bounds: f(v, *bounds, g, slope=slope))
-                expected = f(np.asarray(v), -high, high, g, slope=slope)
-                np.testing.assert_allclose(jitted(v), expected, rtol=2e-5, atol=1e-5, err_msg=f"{f.__name__} {arrays}")
+        bounds = tuple(jnp.asarray(b, jnp.float32) if arrays else b for b in (-high, high))
+        for f, v in (
+            (soft_clip, x),
+            (soft_clip_derivative, x),
+            (soft_clip_log_derivative, x),
+            (soft_clip_inverse, y),
+        ):
+            jitted = jax.jit(lambda v, f=f: f(v, *bounds, g, slope=slope))
+            expected = f(np.asarray(v), -high, high, g, slope=slope)
+            np.testing.assert_allclose(jitted(v), expected, rtol=2e-5, atol=1e-5, err_msg=f.__name__)
 
     @pytest.mark.parametrize("g", ["tanh", "erf", "quintic", *ALL[-2:]], ids=name_of)
     def test_derivatives_every_way(self, g: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import oracle
 import pytest
 import two_ranks
-from libraries import ALL, CALLS, HINGE, TAIL_AND_ANOTHER, alternating
+from libraries import ALL, CALLS, HINGE, TAIL_AND_ANOTHER, alternating, in_turn
 
 from softclip import algebraic, hinge, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
@@ -153,11 +153,10 @@ class TestCompiled:
         assert self.compilations(f, (5, 7, 100, 33, 2)) == 1
         assert self.compilations(f, (5, 7, 1, 33, 2)) == 2
 
-    @pytest.mark.parametrize("g", ["tanh", "softsign", hinge(0.25)], ids=str)
-    @calls
-    def test_two_with_bounds_that_torch_takes_for_variables(self, g: Any, bounds: Any, slope: Any) -> None:
+    @pytest.mark.parametrize(("call", "g"), in_turn(CALLS, ["tanh", hinge(0.25)]), ids=str)
+    def test_two_with_bounds_that_torch_takes_for_variables(self, call: str, g: Any) -> None:
         """As it does, asked for dynamic=True, with those of a closure or a module: it starts again to make them constants."""
-        assert self.compilations(function(g, bounds, slope), (5, 7, 100, 33, 2)) <= 2
+        assert self.compilations(function(g, *CALLS[call]), (5, 7, 100, 33, 2)) <= 2
 
     def compilations(self, f: Any, sizes: tuple[int, ...]) -> int:
         from torch._dynamo.testing import CompileCounterWithBackend
@@ -256,7 +255,11 @@ class TestExported:
         loaded = torch.export.load(tmp_path / "layer.pt2").module()
         torch.testing.assert_close(loaded(x[:7]), layer(x[:7]), rtol=1e-6, atol=1e-6)
 
-    @pytest.mark.parametrize(("g", "call"), TAIL_AND_ANOTHER, ids=str)
+    @pytest.mark.parametrize(
+        ("g", "call"),
+        [*in_turn(ALL, ["0 to b"]), *in_turn(["sigmoid", "quintic", HINGE], ["-b to b", "between", "slope"])],
+        ids=str,
+    )
     def test_onnx(self, g: Any, call: str, tmp_path: Path) -> None:
         """Onnxruntime, whose tanh passes 1, stays in the bounds; 4 ulp of the larger bound, 8 of the result next to 0."""
         pytest.importorskip("onnxscript", reason="torch.onnx needs it; of the tests' group for torch")
