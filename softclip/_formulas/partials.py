@@ -61,13 +61,14 @@ def weighted_partials(ops: Ops, g: Any, x: Array, c: Any) -> tuple[Array, ...]:
 def _of_odd(ops: Ops, g: OddSquash, x: Array, c: Constants, slope: Any) -> Partials:
     u = position(ops, x, c)
     boost = ops.boost(x, c.density_factor.boost_level)
-    t = ops.tail(g, u, c.density_factor.boost_level)
-    density = g.density_beside(ops, ops.abs(u), t, boost)
+    if c.density_factor.boost_level == 0:
+        of_low, of_high, density = g.sides(ops, u)
+    else:
+        t = ops.tail(g, u, c.density_factor.boost_level)
+        density = g.density_beside(ops, ops.abs(u), t, boost)
+        near = (0.5 * boost**-2) * t
+        of_low, of_high = ops.where(u < 0, 1 - near, near), ops.where(u < 0, near, 1 - near)
     of_x = c.density_factor.times(density)
-    near = (0.5 * boost**-2) * t
-    over = 1 - 2 * near
-    up = ops.copysign(0.5, u) + 0.5  # 1 where u is positive, else 0
-    of_low, of_high = near + (1 - up) * over, near + up * over
     if slope is None:
         return Partials(of_x, of_low, of_high)
     moved = (_cut(ops, u, ops.format(x).greatest) * (1 / boost)) * (density * (1 / boost))

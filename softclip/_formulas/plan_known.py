@@ -143,7 +143,7 @@ def constants(call: Call) -> Constants:
     else:
         factor = half if slope is None else slope / unit_slope(g)
         if g.kind == "odd":
-            sized = as_factor(format_.computed_in, factor)
+            sized = as_factor(format_.computed_in, factor, above=4)
         else:
             factor = factor / (0.5 * g.high - 0.5 * g.low)
             sized = Factor(factor)
@@ -155,7 +155,7 @@ def constants(call: Call) -> Constants:
 
 
 def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
-    """As that of `plan_numbers`, of one boost level for all."""
+    """As that of `plan_numbers`, of one boost level for all. XLA, for which `above` would be 1, reads no bounds."""
     if np.max(size) <= above:
         return Factor(size)
     least = np.min(size)

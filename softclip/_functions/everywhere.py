@@ -46,6 +46,11 @@ class Logistic(OddSquash):
             return u * (105 + 10 * q) / (105 + q * (45 + q))
         return u * (135135 + q * (17325 + q * (378 + q))) / (135135 + q * (62370 + q * (3150 + 28 * q)))
 
+    def sides(self, ops: Operations, u: Array) -> tuple[Array, Array, Array]:
+        v = u if self.halved else 2 * u
+        below, above = ops.logistic(-v), ops.logistic(v)
+        return below, above, (2 if self.halved else 4) * (below * above)
+
     def density_beside(self, ops: Operations, a: Array, t: Array, s: float) -> Array:
         return t * ((1 if self.halved else 2) - (0.5 if self.halved else 1) / (s * s) * t)  # 1 - sigma^2 = t (2 - t)
 

@@ -62,6 +62,14 @@ class OddSquash(Squash):
         """The density, with t = tail(a, s)."""
         return self.density(ops, a, s)
 
+    def sides(self, ops: Operations, u: Array) -> tuple[Array, Array, Array]:
+        """1 - G and G, with G sigma carried onto (0, 1), each accurate relative to its value; and the density."""
+        a = ops.abs(u)
+        t = self.tail(ops, a, 1.0)
+        near, over = 0.5 * t, 1 - t
+        up = ops.copysign(0.5, u) + 0.5  # 1 where u is positive, else 0
+        return near + (1 - up) * over, near + up * over, self.density_beside(ops, a, t, 1.0)
+
     def log_density(self, ops: Operations, a: Array) -> Array:
         return ops.log(self.density(ops, a, 1.0))
 

@@ -100,7 +100,7 @@ class NumPy(Library):
                 inside = x if x.dtype == compute and x.shape == shape else np.array(np.broadcast_to(x, shape), compute)
                 y = np.empty(shape, dtype)
                 for task in tasks:
-                    task.run(ARRAYS, [*task.slots], (inside,), (y,))
+                    task.run(ARRAYS, [*task.slots], (inside,), y)
                 return y
             of_bounds, groups = self.prepared(call)
             x = np.broadcast_to(x, np.broadcast_shapes(x.shape, of_bounds))

@@ -125,20 +125,23 @@ class Task(NamedTuple):
     positions: Array | None
     shape: tuple[int, ...]
 
-    def run(self, arrays: Arrays, slots: list[Array | None], inputs: Sequence[Array], results: Sequence[Array]) -> None:
-        """Write the results of the steps for the inputs, arrays in the dtype computed in. The slots are filled."""
+    def run(self, arrays: Arrays, slots: list[Array | None], inputs: Sequence[Array], y: Array) -> list[Array]:
+        """Write to y the first result of the steps for the inputs, arrays in the dtype computed in. Return the others.
+
+        The slots are filled.
+        """
         if self.positions is None:
-            inputs = [x.reshape(self.shape) for x in inputs]
-            results = [y.reshape(self.shape) for y in results]
-            direct = len(results) == 1 and (arrays.rounds or results[0].dtype == inputs[0].dtype)
-            self.steps.run(slots, inputs, results[0] if direct else None)
-            for y, place in zip(results, self.steps.results, strict=True):
-                if slots[place] is not y:
-                    y[...] = slots[place]
-        else:
-            self.steps.run(slots, [arrays.take(x.reshape(-1), self.positions) for x in inputs], None)
-            for y, place in zip(results, self.steps.results, strict=True):
-                y.reshape(-1)[self.positions] = arrays.cast(slots[place], y.dtype)
+            y = y.reshape(self.shape)
+            direct = len(self.steps.results) == 1 and (arrays.rounds or y.dtype == inputs[0].dtype)
+            self.steps.run(slots, [x.reshape(self.shape) for x in inputs], y if direct else None)
+            first, *others = (slots[place] for place in self.steps.results)
+            if first is not y:
+                y[...] = first
+            return others
+        self.steps.run(slots, [arrays.take(x.reshape(-1), self.positions) for x in inputs], None)
+        first, *others = (slots[place] for place in self.steps.results)
+        y.reshape(-1)[self.positions] = arrays.cast(first, y.dtype)
+        return others
 
 
 def run_by_pieces(
@@ -173,20 +176,18 @@ def run_by_pieces(
     alike = tuple(i for i, n in enumerate(shape) if n == 1)
     last: Any = None
     tasks: list[Task] = []
-    scratch: list[Array] = []
     for piece in pieces(sizes, size):
         blocks, y_block = [arrays.cast(x[piece], compute) for x in inputs], y[piece]
         of_piece = tuple(s if n != 1 else slice(None) for s, n in zip(piece, shape, strict=True))
         if (of_piece, y_block.shape) != last:
             parts = [_in_shape(group, operator.itemgetter(of_piece)) for group in groups]
             tasks = tasks_of(arrays, parts, tuple(y_block.shape), tasks)
-            if not last or y_block.shape != last[1]:
-                scratch = [arrays.empty(y_block.shape, compute) for _ in range(sums)]
             last = of_piece, y_block.shape
-        for task in tasks:
-            task.run(arrays, task.slots, blocks, (y_block, *scratch))
-        for view, part in zip(views, scratch, strict=True):
-            view[of_piece] += arrays.total(part, alike)
+        parts = [task.run(arrays, task.slots, blocks, y_block) for task in tasks]
+        for view, whole, *more in zip(views, *parts, strict=True):
+            for task, part in zip(tasks[1:], more, strict=True):
+                whole.reshape(-1)[task.positions] = part
+            view[of_piece] += arrays.total(whole.reshape(y_block.shape), alike)
     back = sorted(range(ndim), key=order.__getitem__)
     return arrays.permuted(result, back), [arrays.permuted(v, back) for v in totals]
 

@@ -126,7 +126,7 @@ class _Arrays(Arrays):
         return torch.from_numpy(np.array(array))
 
     def total(self, x: Array, axes: tuple[int, ...]) -> Array:
-        return x.sum(axes, keepdim=True, dtype=torch.float64) if axes else x
+        return x.sum(axes, keepdim=True) if axes else x
 
     def empty(self, shape: Any, dtype: Any) -> Array:
         return torch.empty(shape, dtype=dtype)
