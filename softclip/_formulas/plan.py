@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 from softclip._formulas import formulas, plan_arrays, plan_numbers
@@ -73,8 +72,8 @@ def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     factor = plan_numbers.as_factor(compute, width, above=4)
     if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
         return formulas.signed_tail, c._replace(tail_factor=factor)
-    full = compute.round(float(2 * width))
-    if logistic and g.rate is not None and full < math.inf:  # type: ignore[attr-defined]
+    if logistic and g.rate is not None and 2 * width < compute.greatest:  # type: ignore[attr-defined]
+        full = compute.round(float(2 * width))
         while compute.round(low + full) < high:
             full = compute.next(full)
         return formulas.whole if compute.round(low + full) == high else formulas.cut, c._replace(width=full)

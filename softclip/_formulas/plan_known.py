@@ -92,14 +92,8 @@ def _ordinary_groups(call: Call, ops: Ops, members: Array | None, logistic: bool
     for mine, formula in _parted(from_zero, members, formulas.signed_tail, formulas.odd):
         group = _group(call, ops, mine, formula)
         if formula is formulas.odd and group.constants.middle.any():
-            c = group.constants
-            if logistic and call.g.rate is not None:  # type: ignore[attr-defined]
-                c = c._replace(width=_reaching(2 * c.half, lambda v, c=c: c.low + v < c.high))
-                formula = formulas.cut if np.any(c.low + c.width > c.high) else formulas.whole  # noqa: PLW2901
-            else:
-                c = c._replace(half=_reaching(c.half, lambda v, c=c: (c.middle + v < c.high) | (c.middle - v > c.low)))
-                formula = formulas.clipped  # noqa: PLW2901
-            group = group._replace(formula=formula, constants=c)
+            of_any = _by_logistic if logistic and call.g.rate is not None else _clipped  # type: ignore[attr-defined]
+            group = of_any(group)
         groups.append(group)
     return groups
 
@@ -160,6 +154,19 @@ def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
         return Factor(size)
     least = np.min(size)
     return Factor(size, np.maximum(size, 1) * compute.boost() ** -2, None if least >= 1 else np.minimum(size, 1))
+
+
+def _clipped(group: Group) -> Group:
+    c = group.constants
+    half = _reaching(c.half, lambda v: (c.middle + v < c.high) | (c.middle - v > c.low))
+    return group._replace(formula=formulas.clipped, constants=c._replace(half=half))
+
+
+def _by_logistic(group: Group) -> Group:
+    c = group.constants
+    width = _reaching(2 * c.half, lambda v: c.low + v < c.high)
+    formula = formulas.cut if np.any(c.low + width > c.high) else formulas.whole
+    return group._replace(formula=formula, constants=c._replace(width=width))
 
 
 def _reaching(size: Array, is_short: Callable[[Array], Array]) -> Array:

@@ -65,10 +65,16 @@ class Program(NamedTuple):
             return function(step.operation), a, b, c, step.slot
 
         preparation, steps = ([placed(step) for step in part] for part in (self.preparation, self.steps))
-        results = self.results
-        if len(results) == 1:
-            steps[-1] = (*steps[-1][:-1], self.slots + len(numbers))
-            results = (self.slots + len(numbers),)
+        # The first result goes to a place of its own, where it may be written to an array of the caller's.
+        first, *others = self.results
+        last = self.slots + len(numbers)
+        made = max(i for i, step in enumerate(steps) if step[-1] == first)
+        steps[made] = (*steps[made][:-1], last)
+        for i in range(made + 1, len(steps)):
+            function_, *places = steps[i]
+            a, b, c, slot = (last if v == first else v for v in places)
+            steps[i] = function_, a, b, c, slot  # type: ignore[assignment]
+        results = (last, *(last if v == first else v for v in others))
         slots = (*[None] * self.slots, *map(constant, map(float.fromhex, numbers)), None)
         given = range(self.inputs, self.inputs + self.constants + len(preparation))
         constants = tuple({i: None for _, *places, _ in steps for i in places if i is not None and i in given})
@@ -100,7 +106,7 @@ class Steps(NamedTuple):
         return slots
 
     def run(self, slots: list[Array | None], inputs: Iterable[Array], result: Array | None) -> Array:
-        """Fill the slots, and `result`, or a new array if that is None. It is given back, if it is the only result."""
+        """Fill the slots, and `result`, or a new array if that is None, with the first result, which is given back."""
         for i, array in enumerate(inputs):
             slots[i] = array
         slots[-1] = result

@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +105,8 @@ def prepared(arrays: Arrays, call: Call, ops: Ops, *, partials: bool = False) ->
             slope = call.slope if isinstance(call.slope, (float, type(None))) else np.broadcast_to(call.slope, of_plan)
             formula, c = weighted_partials, (c, slope)  # noqa: PLW2901
         constants: list[Array] = []
-        structure = map_arrays(lambda v, constants=constants: constants.append(v) or ARRAY, c)
+        map_arrays(constants.append, c)
+        structure = map_arrays(lambda _: ARRAY, c)
         steps = _steps(arrays, formula, call.g, call.format, structure, weighted=partials)
         slots = steps.prepared(arrays.from_numpy(v.reshape(shape)) for v in constants)
         made.append(Prepared(steps, slots, None if members is None else arrays.from_numpy(members.reshape(shape))))
@@ -132,7 +133,7 @@ class Task(NamedTuple):
         """
         if self.positions is None:
             y = y.reshape(self.shape)
-            direct = len(self.steps.results) == 1 and (arrays.rounds or y.dtype == inputs[0].dtype)
+            direct = arrays.rounds or y.dtype == inputs[0].dtype
             self.steps.run(slots, [x.reshape(self.shape) for x in inputs], y if direct else None)
             first, *others = (slots[place] for place in self.steps.results)
             if first is not y:
@@ -183,8 +184,8 @@ def run_by_pieces(
             parts = [_in_shape(group, operator.itemgetter(of_piece)) for group in groups]
             tasks = tasks_of(arrays, parts, tuple(y_block.shape), tasks)
             last = of_piece, y_block.shape
-        parts = [task.run(arrays, task.slots, blocks, y_block) for task in tasks]
-        for view, whole, *more in zip(views, *parts, strict=True):
+        others = [task.run(arrays, task.slots, blocks, y_block) for task in tasks]
+        for view, whole, *more in zip(views, *others, strict=True):
             for task, part in zip(tasks[1:], more, strict=True):
                 whole.reshape(-1)[task.positions] = part
             view[of_piece] += arrays.total(whole.reshape(y_block.shape), alike)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import array_api_compat.torch
@@ -23,6 +22,7 @@ from softclip._functions.named import from_name
 from softclip._functions.odd import OddSquash
 from softclip._libraries.standard import INTEGERS, Library
 from softclip._libraries.torch_blocks import erfcinv, is_ordinary, known, known_gradients, run_known, run_program
+from softclip._libraries.torch_rules import Kind, forward_mode_over, make_rule
 
 Array = Any
 
@@ -181,13 +181,6 @@ class Undifferentiated(Torch):
         return g.tail(self, u.abs(), self.boost(u, boost_level))
 
 
-@contextlib.contextmanager
-def forward_mode_over(ctx: Any) -> Iterator[list[Array]]:
-    """What a jvp has saved. torch calls a jvp with forward mode off; without this, forward mode over it gives 0."""
-    with forward_ad._set_fwd_grad_enabled(True):
-        yield [forward_ad.unpack_dual(saved, level=0).primal for saved in ctx.saved_tensors]
-
-
 def _is_known(value: Any) -> bool:
     """Whether an element of a list holds no symbol, which torch.as_tensor would take for a constant."""
     if isinstance(value, (list, tuple)):
@@ -283,15 +276,13 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(*inputs: Any) -> Array:
-        x, *call = inputs
-        call = Call(*call)
+        x, call = inputs[0], Call(*inputs[1:])
         read = known(call) if is_ordinary(x) else None
         return UNDIFFERENTIATED.evaluate(x, call) if read is None else run_known(read, x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Array) -> None:  # noqa: ARG004
-        x, *call = inputs
-        call = Call(*call)
+        x, call = inputs[0], Call(*inputs[1:])
         ctx.call = call.with_arrays([ARRAY] * len(call.arrays))
         ctx.save_for_backward(x, *call.arrays)
         ctx.save_for_forward(x, *call.arrays)
@@ -300,7 +291,9 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
     def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
         x, *arrays = ctx.saved_tensors
         call = ctx.call.with_arrays(arrays)
-        plain = not torch.is_grad_enabled() and forward_ad._current_level < 0 and is_ordinary(x) and is_ordinary(gradient)
+        plain = (
+            not torch.is_grad_enabled() and forward_ad._current_level < 0 and is_ordinary(x) and is_ordinary(gradient)
+        )
         read = known(call) if plain else None
         if read is None:
             of_x, *of_bounds = (None if v is None else gradient * v for v in BoundedClip.partials(x, call))
@@ -310,7 +303,7 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
             of_bounds = [None if v is None else next(given) for v in call.constants]
         needed = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:])
         found = (
-            v.sum_to_size(of.shape).to(of.dtype) if need else None
+            None if v is None or not need else v.sum_to_size(of.shape).to(of.dtype)
             for need, v, of in zip(needed, (of_x, *of_bounds), (x, *call.constants), strict=True)
         )
         of_x, *of_bounds = found
@@ -347,7 +340,7 @@ def _run_untraced(quantity: Quantity, name: str, format_name: str, x: Array, low
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
-def _apply(name: str, kind: str, boost_level: int, *inputs: Array) -> Array:
+def _apply(name: str, kind: Kind, boost_level: int, *inputs: Array) -> Array:
     """Sigma, the tail of abs(u), or the quantile of the g of that name, with its derivative.
 
     It is kept out of Dynamo's trace too, and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can
@@ -357,46 +350,9 @@ def _apply(name: str, kind: str, boost_level: int, *inputs: Array) -> Array:
 
 
 @functools.cache
-def rule(name: str, kind: str, boost_level: int) -> Any:
+def rule(name: str, kind: Kind, boost_level: int) -> Any:
     """The autograd.Function that `_apply` applies, made when it is first asked for."""
-    g: Any = from_name(name)
-
-    class Rule(torch.autograd.Function):  # type: ignore[misc]
-        generate_vmap_rule = True
-
-        @staticmethod
-        def forward(*inputs: Array) -> Array:
-            if kind == "sigma":
-                return g.sigma(TORCH, *inputs)
-            if kind == "tail":
-                return g.tail(TORCH, inputs[0].abs(), TORCH.boost(inputs[0], boost_level))
-            v, t = inputs
-            return g.quantile(TORCH, v, t.abs(), TORCH.boost(v, boost_level))
-
-        @staticmethod
-        def setup_context(ctx: Any, inputs: tuple[Array, ...], output: Array) -> None:
-            saved = output if kind == "quantile" else inputs[0]  # the argument keeps the tail, the value does not
-            ctx.save_for_backward(saved)
-            ctx.save_for_forward(saved)
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Array) -> Any:
-            return chain(gradient, *ctx.saved_tensors)
-
-        @staticmethod
-        def jvp(ctx: Any, *tangents: Array) -> Array:
-            with forward_mode_over(ctx) as (u,):
-                result = chain(tangents[-1], u)
-            return result[-1] if kind == "quantile" else result
-
-    def chain(gradient: Array, u: Array) -> Any:
-        """The gradient times the derivative at u; v of a quantile counts as a constant."""
-        density = g.density(TORCH, TORCH.abs(u), TORCH.boost(u, boost_level))
-        if kind == "quantile":
-            return None, -gradient / density
-        return gradient * (density if kind == "sigma" else TORCH.where(u < 0, density, -density))
-
-    return Rule
+    return make_rule(TORCH, from_name(name), kind, boost_level)
 
 
 TORCH = Torch(array_api_compat.torch)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from softclip._formulas.call import Call, Kept, is_array
+from softclip._formulas.call import Call, Kept
 from softclip._formulas.formats import Format
 from softclip._formulas.program import Operation, Program, Steps, number_program
 from softclip._libraries.numpy import NUMPY
@@ -23,6 +23,8 @@ Array = Any
 
 BLOCK = 2**15
 """How many elements each thread works on at a time: the fewest for which torch takes more than one."""
+PIECE = 2**17
+"""The same between bounds that are tensors, which take more time to prepare."""
 
 
 def is_ordinary(x: Array) -> bool:
@@ -79,7 +81,7 @@ def known(call: Call) -> Call | None:
 
 
 def run_known(call: Call, x: Array) -> Array:
-    """What the call asks for at an ordinary x, between bounds that `known` has read. No derivative can be taken of it."""
+    """What the call asks for at an ordinary x, between bounds that `known` has read, without a derivative."""
     return _by_pieces(call, (x,), _prepared(call))[0]
 
 
@@ -110,8 +112,10 @@ def _by_pieces(
     of_bounds, groups = plan
     shape = torch.broadcast_shapes(inputs[0].shape, of_bounds)
     compute, dtype = getattr(torch, call.format.computed_in.name), getattr(torch, call.format.name)
-    size = BLOCK * torch.get_num_threads()
-    return run_by_pieces(ARRAYS, [x.detach().expand(shape) for x in inputs], of_bounds, groups, compute, dtype, size, sums)
+    size = max(PIECE, BLOCK * torch.get_num_threads())
+    return run_by_pieces(
+        ARRAYS, [x.detach().expand(shape) for x in inputs], of_bounds, groups, compute, dtype, size, sums
+    )
 
 
 class _Arrays(Arrays):
@@ -162,7 +166,14 @@ ARRAYS = _Arrays()
 def _function(operation: Operation) -> Callable[..., Array]:
     """What does an operation, with ``out``; it may also make a new tensor."""
     assert isinstance(operation, str)  # noqa: S101  (programs of functions that are not the package's are not run here)
-    own = {"clip": _clip, "where": _where, "negative": _negative, "equal": torch.eq, "erfcinv": erfcinv, "logistic": torch.sigmoid}
+    own = {
+        "clip": _clip,
+        "where": _where,
+        "negative": _negative,
+        "equal": torch.eq,
+        "erfcinv": erfcinv,
+        "logistic": torch.sigmoid,
+    }
     found: Callable[..., Array] | None = own.get(operation) or getattr(torch, operation, None)
     return found or getattr(torch.special, operation)
 
