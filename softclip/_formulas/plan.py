@@ -56,7 +56,8 @@ def number_plan(call: Call, autodiff: bool, logistic: bool = False) -> Plan:
         return formulas.hinged_symmetric if symmetric else FORMULAS["hinge", quantity], c
     if g.kind == "odd" and quantity == "value":
         return _odd_value(call, autodiff, logistic)
-    return FORMULAS[g.kind, quantity], plan_numbers.constants(quantity, g, compute, low, high, slope)
+    above = 1 if autodiff or g.kind != "odd" else g.unboosted[1]  # type: ignore[attr-defined]
+    return FORMULAS[g.kind, quantity], plan_numbers.constants(quantity, g, compute, low, high, slope, above)
 
 
 def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
@@ -69,7 +70,7 @@ def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     width = plan_numbers.half_width(low, high)
     if autodiff:
         return formulas.tails, c._replace(tail_factor=plan_numbers.as_factor(compute, width, above=1))
-    factor = plan_numbers.as_factor(compute, width, above=4)
+    factor = plan_numbers.as_factor(compute, width, above=g.unboosted[0])  # type: ignore[attr-defined]
     if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
         return formulas.signed_tail, c._replace(tail_factor=factor)
     if logistic and g.rate is not None and 2 * width < compute.greatest:  # type: ignore[attr-defined]

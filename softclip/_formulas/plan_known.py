@@ -132,15 +132,16 @@ def constants(call: Call) -> Constants:
     half = 0.5 * high - 0.5 * low
     middle, rest = plan_arrays.exact_sum(0.5 * low, 0.5 * high)
     c = Constants(low, high, half, middle, _or_none(rest))
+    # A declared function has neither a tail of its own nor a boost.
+    of_tail, of_density = getattr(g, "unboosted", (math.inf, math.inf))
     if quantity in ("value", "inverse"):
-        c = c._replace(tail_factor=as_factor(format_.computed_in, half, above=1 if quantity == "inverse" else 4))
+        above = 1 if quantity == "inverse" else of_tail
+        c = c._replace(tail_factor=as_factor(format_.computed_in, half, above))
     else:
         factor = half if slope is None else slope / unit_slope(g)
-        if g.kind == "odd":
-            sized = as_factor(format_.computed_in, factor, above=4)
-        else:
+        if g.kind != "odd":
             factor = factor / (0.5 * g.high - 0.5 * g.low)
-            sized = Factor(factor)
+        sized = as_factor(format_.computed_in, factor, of_density)
         c = c._replace(density_factor=sized, log_density_factor=np.log(factor))
     if slope is None:
         return c

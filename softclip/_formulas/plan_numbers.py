@@ -21,8 +21,7 @@ def half_width(low: float, high: float) -> Fraction:
 def as_factor(compute: Format, size: Fraction, above: float = 1) -> Factor:
     """The factor of that size. What it multiplies is boosted if the size is larger than `above`.
 
-    `above` is 1 for XLA, which flushes a subnormal tail to 0. Elsewhere a subnormal tail only loses digits, and a
-    factor up to 4 keeps that loss smaller than the contract allows.
+    `above` is 1 for XLA, which flushes a subnormal tail to 0, and `OddSquash.unboosted` elsewhere.
     """
     whole = compute.round(_finite(size))
     if size <= above:
@@ -43,7 +42,7 @@ def _log(value: Fraction) -> float:
 
 
 def constants(
-    quantity: Quantity, g: Squash, compute: Format, low: float, high: float, slope: float | None
+    quantity: Quantity, g: Squash, compute: Format, low: float, high: float, slope: float | None, above: float = 1
 ) -> Constants:
     middle, half = (Fraction(low) + Fraction(high)) / 2, half_width(low, high)
     if quantity == "inverse":  # between neighbouring subnormal numbers h would be 0, and 0 / 0 no infinity
@@ -58,7 +57,9 @@ def constants(
         )  # of fn in its own units
         # A declared derivative cannot be boosted.
         sized = (
-            as_factor(compute, density_factor) if g.kind == "odd" else Factor(_finite(_within(compute, density_factor)))
+            as_factor(compute, density_factor, above)
+            if g.kind == "odd"
+            else Factor(_finite(_within(compute, density_factor)))
         )
         c = c._replace(density_factor=sized, log_density_factor=_log(density_factor))
     if slope is None:

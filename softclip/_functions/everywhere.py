@@ -14,26 +14,32 @@ Array = Any
 class Logistic(OddSquash):
     """tanh u, or tanh(u/2) if halved. The latter is 2 / (1 + exp(-u)) - 1, which is the sigmoid."""
 
+    rate: float
+
     def __init__(self, name: str, *, halved: bool) -> None:
         super().__init__(name)
         self.halved = halved
         self.slope = 0.5 if halved else 1.0
         self.rate = 1.0 if halved else 2.0
+        self.unboosted = (2.0, 2.0 / self.rate)  # with these, what overflow in `logistic` makes 0 is subnormal
         self.reach = 0.8 if halved else 0.4
 
     def sigma(self, ops: Operations, u: Array) -> Array:
         return ops.tanh(0.5 * u if self.halved else u)
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
-        a = a if self.halved else 2 * a
         if s == 1:
-            return 2 * ops.logistic(-a)
+            return 2 * ops.logistic(a * -self.rate)
+        a = a if self.halved else 2 * a
         # The same, with r = exp(a / 2) / s. XLA would compute exp(-a) twice if it were used twice.
         r = ops.exp(0.5 * a) * (1 / s)
         return 2 / (r * r + 1 / (s * s))
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         # 4 e / (1 + e)^2 with e = w^2, and half of that if halved
+        if s == 1:
+            below = ops.logistic(a * -self.rate)
+            return (2 * self.rate) * (below * (1 - below))
         w = ops.exp(-0.5 * a if self.halved else -a)
         v = s * w / (1 + w * w)
         return (2 if self.halved else 4) * v * v
@@ -47,9 +53,8 @@ class Logistic(OddSquash):
         return u * (135135 + q * (17325 + q * (378 + q))) / (135135 + q * (62370 + q * (3150 + 28 * q)))
 
     def sides(self, ops: Operations, u: Array) -> tuple[Array, Array, Array]:
-        v = u if self.halved else 2 * u
-        below, above = ops.logistic(-v), ops.logistic(v)
-        return below, above, (2 if self.halved else 4) * (below * above)
+        below, above = ops.logistic(u * -self.rate), ops.logistic(u * self.rate)
+        return below, above, (2 * self.rate) * (below * above)
 
     def density_beside(self, ops: Operations, a: Array, t: Array, s: float) -> Array:
         return t * ((1 if self.halved else 2) - (0.5 if self.halved else 1) / (s * s) * t)  # 1 - sigma^2 = t (2 - t)

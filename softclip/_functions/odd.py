@@ -39,6 +39,11 @@ class OddSquash(Squash):
     kind = "odd"
     rate: float | None = None
     """If sigma(u) is 2 logistic(rate u) - 1, that rate."""
+    unboosted: tuple[float, float] = (4.0, 4.0)
+    """How large the factors of a tail and of a density may be without a boost, if subnormal numbers are not flushed.
+
+    Subnormal numbers lose digits, and a factor up to 4 keeps that loss smaller than the contract allows.
+    """
     reach: float
     """How far `core` counts: up to where sigma is between 0.35 and 0.5, and 1 - tail is about as accurate as sigma."""
 

@@ -91,6 +91,9 @@ class Jax(Library):
     def abs(self, a: Array) -> Array:
         return _abs(a)
 
+    def logistic(self, a: Array) -> Array:
+        return _logistic(a)
+
     def erfcinv(self, t: Array) -> Array:
         # t comes from a product with the smallest normal number at the least, which XLA would halve; see `ratio`.
         return -math.sqrt(0.5) * jax.scipy.special.ndtri(0.5 * self.minimum(t, 2.0))
@@ -182,6 +185,17 @@ class Jax(Library):
             return a, (near / factor.size * of_factor.size - of_near) / factor.times(density)
 
         return value  # type: ignore[no-any-return]
+
+
+@jax.custom_jvp  # type: ignore[untyped-decorator]
+def _logistic(a: Array) -> Array:
+    return 1 / (1 + jax.numpy.exp(-a))
+
+
+@_logistic.defjvp  # type: ignore[untyped-decorator]
+def _logistic_rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (a,), (tangent,) = primals, tangents
+    return _logistic(a), tangent * (_logistic(a) * _logistic(-a))
 
 
 @jax.custom_jvp  # type: ignore[untyped-decorator]
