@@ -59,6 +59,7 @@ def signed_tail(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
     u = position(ops, x, c)
     toward = ops.copysign(c.half, u)
     t = ops.tail(g, u, c.tail_factor.boost_level)
+    t = t if c.tail_factor.remaining is None else c.tail_factor.remaining * t
     lowered = ops.copysign(c.tail_factor.reduced, u) if c.tail_factor.boost_level else toward
     return (c.middle + toward) - lowered * t
 

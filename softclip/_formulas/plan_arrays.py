@@ -97,7 +97,7 @@ def hinge(
     else:
         center = (scale * middle[0], scale * middle[1])
         width = within(scale * half / slope)
-        start, end = (_add(center, side) for side in (-width, width))
+        start, end = (add(center, (side, 0.0)) for side in (-width, width))
         softness = scale * ((g.softness if isinstance(slope, float) else within(g.softness)) / slope)
         corners = within(2 * (half / within(g.softness)))
     softness = within(softness)
@@ -138,7 +138,7 @@ def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
     return s, (a - (s - t)) + (b - t)
 
 
-def _add(a: tuple[Array, Array], b: Array) -> tuple[Array, Array]:
-    """a + b, with a and the sum in two parts."""
-    s, lost = exact_sum(a[0], b)
-    return s, lost + a[1]
+def add(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
+    """a + b, numbers in two parts."""
+    s, lost = exact_sum(a[0], b[0])
+    return s, lost + (a[1] + b[1])

@@ -124,7 +124,7 @@ class NumPy(Library):
     def _prepared(self, call: Call) -> tuple[tuple[int, ...], list[Prepared]]:
         compute = self.dtype(call.format.computed_in)
         arrays = [np.array(v.array if isinstance(v, Kept) else v, compute) for v in call.arrays]
-        return prepared(ARRAYS, call.with_arrays(arrays), self)
+        return prepared(ARRAYS, call.with_arrays(arrays))
 
     def blocks(self, arrays: list[Array], dtype: Any, size: int) -> Any:
         """Pieces of the arrays, broadcast, as 1-d arrays of the dtype and that size. The second is written to."""

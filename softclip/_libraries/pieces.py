@@ -19,7 +19,6 @@ import numpy as np
 from softclip._formulas.call import Call
 from softclip._formulas.formats import Format
 from softclip._formulas.formulas import Formula
-from softclip._formulas.ops import Ops
 from softclip._formulas.partials import weighted_partials
 from softclip._formulas.plan_known import known_plan
 from softclip._formulas.program import ARRAY, Program, Steps, formula_program, map_arrays
@@ -90,13 +89,13 @@ class Prepared(NamedTuple):
     members: Array | None
 
 
-def prepared(arrays: Arrays, call: Call, ops: Ops, *, partials: bool = False) -> tuple[tuple[int, ...], list[Prepared]]:
+def prepared(arrays: Arrays, call: Call, *, partials: bool = False) -> tuple[tuple[int, ...], list[Prepared]]:
     """The common shape of the bounds, NumPy arrays in the dtype computed in, and what is prepared of each group.
 
     With `partials`, that is of the partial derivatives, each times a second input.
     """
     of_plan, groups = known_plan(
-        call._replace(quantity="derivative") if partials else call, ops, logistic=arrays.logistic
+        call._replace(quantity="derivative") if partials else call, logistic=arrays.logistic
     )
     shape = of_plan if any(v.ndim for v in call.arrays) else ()
     made = []

@@ -126,13 +126,13 @@ def known_gradients(call: Call, x: Array, gradient: Array) -> tuple[Array, list[
 def _prepared(call: Call, *, partials: bool = False) -> tuple[tuple[int, ...], list[Prepared]]:
     keys = [NUMPY.kept(v) for v in call.arrays]
     if None in keys:
-        return prepared(ARRAYS, call, NUMPY, partials=partials)
+        return prepared(ARRAYS, call, partials=partials)
     return _kept_prepared(call.with_arrays(Kept(np.array(v)) for v in call.arrays), partials)
 
 
 @functools.lru_cache(maxsize=128)
 def _kept_prepared(call: Call, partials: bool) -> tuple[tuple[int, ...], list[Prepared]]:
-    return prepared(ARRAYS, call.with_arrays([v.array for v in call.arrays]), NUMPY, partials=partials)
+    return prepared(ARRAYS, call.with_arrays([v.array for v in call.arrays]), partials=partials)
 
 
 def _by_pieces(
