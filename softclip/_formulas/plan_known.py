@@ -8,6 +8,7 @@ each pair of them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -39,7 +40,9 @@ def known_plan(call: Call, *, logistic: bool = False) -> tuple[tuple[int, ...], 
 
     The arrays have the dtype computed in.
     """
-    shape = np.broadcast_shapes(*(v.shape for v in call.arrays)) or (1,)  # NumPy makes numbers of arrays without axes
+    shape = broadcast_shape(*(v.shape for v in call.arrays)) or (1,)  # NumPy makes numbers of arrays without axes
+    if 0 in shape:
+        return shape, []
     dtype = call.arrays[0].dtype
     low, high = (None if v is None else np.broadcast_to(np.asarray(v, dtype), shape) for v in (call.low, call.high))
     slope = np.broadcast_to(call.slope, shape) if is_array(call.slope) else call.slope
@@ -51,6 +54,15 @@ def known_plan(call: Call, *, logistic: bool = False) -> tuple[tuple[int, ...], 
         ordinary &= (least <= size) & (size <= most)
     groups = _ordinary_groups(call, ordinary, logistic) if ordinary.any() else []
     return shape, groups + _one_by_one(call, ~ordinary)
+
+
+def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """As np.broadcast_shapes, which stops at 32 axes, half of those that arrays have."""
+    sizes = [set(along) - {1} for along in itertools.zip_longest(*map(reversed, shapes), fillvalue=1)]
+    if any(len(several) > 1 for several in sizes):
+        msg = f"x, bounds and slope could not be broadcast together: their shapes are {', '.join(map(str, shapes))}"
+        raise ValueError(msg)
+    return tuple(max(one, default=1) for one in reversed(sizes))
 
 
 def _sizes(call: Call) -> Iterator[tuple[Any, float, float]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from softclip._formulas.call import Call, Kept
 from softclip._formulas.formats import Format
+from softclip._formulas.plan_known import broadcast_shape
 from softclip._formulas.program import Operation, Program, Steps, number_program
 from softclip._libraries.pieces import Arrays, Prepared, Task, prepared, run_by_pieces, tasks_of
 from softclip._libraries.standard import Library
@@ -103,16 +104,16 @@ class NumPy(Library):
                     task.run(ARRAYS, [*task.slots], (inside,), y)
                 return y
             of_bounds, groups = self.prepared(call)
-            x = np.broadcast_to(x, np.broadcast_shapes(x.shape, of_bounds))
+            x = np.broadcast_to(x, broadcast_shape(x.shape, of_bounds))
             size = self.block_bytes // compute.itemsize
             return run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, size)[0]
 
     def _tasks(self, call: Call, shape: tuple[int, ...]) -> tuple[tuple[int, ...], list[Task]]:
         """For an x of that shape the shape of the result, and what is run; nothing if that is more than a piece."""
         of_bounds, groups = self.prepared(call)
-        shape = np.broadcast_shapes(shape, of_bounds)
+        shape = broadcast_shape(shape, of_bounds)
         small = math.prod(shape) * self.dtype(call.format.computed_in).itemsize <= self.block_bytes
-        return shape, tasks_of(ARRAYS, groups, shape) if small and shape else []
+        return shape, tasks_of(ARRAYS, groups, shape) if small and shape and groups else []
 
     def kept(self, value: Any) -> Kept | None:
         few = type(value) is np.ndarray and value.size <= FEW and value.dtype.kind in "iuf"
