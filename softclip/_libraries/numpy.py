@@ -39,7 +39,7 @@ class NumPy(Library):
         self._dtypes: dict[Format, np.dtype[Any]] = {}
         self.steps = functools.lru_cache(maxsize=1024)(self._steps)
         self._kept_prepared = functools.lru_cache(maxsize=128)(self._prepared)
-        self.tasks = functools.lru_cache(maxsize=128)(self._tasks)
+        self.tasks = functools.lru_cache(maxsize=16)(self._tasks)
 
     def dtype(self, format_: Format) -> Any:
         if format_ not in self._dtypes:
