@@ -218,6 +218,16 @@ def test_integers_and_wider_bounds(dtype: str) -> None:
     np.testing.assert_array_equal(y[:, 1], soft_clip(np.arange(-3, 4), 0, 9))
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("rows", [2, 20_000])
+def test_a_matrix(rows: int) -> None:
+    x, low = np.linspace(-3, 3, 3 * rows).reshape(rows, 3), np.array([-9.0, -1.0, 0.0])
+    y = soft_clip(np.matrix(x), low, 1.0)
+    assert type(y) is np.ndarray
+    np.testing.assert_array_equal(y, soft_clip(x, low, 1.0))
+    np.testing.assert_array_equal(soft_clip(x, np.matrix(low), 1.0), y)
+
+
 @pytest.mark.parametrize("axes", [32, 33, 64])
 def test_as_many_axes_as_an_array_can_have(axes: int) -> None:
     low, high = (np.resize(v, (1, 2) * 8 + (1,) * (axes - 16)) for v in ([-1.0, -1e-310], [2.0, 1e300]))

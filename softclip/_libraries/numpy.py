@@ -93,6 +93,7 @@ class NumPy(Library):
 
     def run_between_arrays(self, x: Array, call: Call) -> Array:
         compute, dtype = self.dtype(call.format.computed_in), self.dtype(call.format)
+        x = np.asarray(x)  # a matrix stays one when it is reshaped
         if not call.is_kept:
             call = call.with_arrays([self.kept(v) or v for v in call.arrays])
         with np.errstate(all="ignore"):
