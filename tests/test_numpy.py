@@ -75,10 +75,16 @@ def test_no_floating_point_warning(g: Any, dtype: str, size: int) -> None:
         for bounds in ((-1.0, 1.0), (0.0, 2.0), (-1.0, 3.0), (np.array(-1.0), np.array([2.0]))):
             for slope in (None, 1.0) if not callable(g) and not (type(g) is Squash) else (None,):
                 soft_clip(x, *bounds, g, slope=slope)
-        largest = float(info.max)
+        largest, tiny = float(info.max), float(info.tiny)
+        lows, highs = (
+            np.array([[-largest], [0.0], [-tiny]], kind),
+            np.array([[largest / 2], [largest], [2 * tiny]], kind),
+        )
         soft_clip(x, -largest, largest, g)
+        soft_clip(x, lows, highs, g)
         if type(g) is not Squash and not callable(g):
             soft_clip(x, -largest, largest / 2, g, slope=1.0)
+            soft_clip(x, lows, highs, g, slope=1.0)
 
 
 def test_errstate_of_the_caller_is_untouched() -> None:
