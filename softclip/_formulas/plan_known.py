@@ -36,22 +36,27 @@ class Group(NamedTuple):
 
 
 def known_plan(call: Call, *, logistic: bool = False) -> tuple[tuple[int, ...], list[Group]]:
-    """The bounds' common shape, and the groups. Bounds and slope are valid NumPy arrays, or floats.
+    """The bounds' common shape, and the groups, whose arrays have an axis at least.
 
-    The arrays have the dtype computed in.
+    Bounds and slope are floats, or NumPy arrays in the dtype computed in. They may be wrong: those of dask have not been
+    looked at.
     """
-    shape = broadcast_shape(*(v.shape for v in call.arrays)) or (1,)  # NumPy makes numbers of arrays without axes
+    shape = broadcast_shape(*(v.shape for v in call.arrays))
     if 0 in shape:
         return shape, []
-    dtype = call.arrays[0].dtype
-    low, high = (None if v is None else np.broadcast_to(np.asarray(v, dtype), shape) for v in (call.low, call.high))
-    slope = np.broadcast_to(call.slope, shape) if is_array(call.slope) else call.slope
+    dtype, of_arrays = call.arrays[0].dtype, shape or (1,)
+    low, high = (None if v is None else np.broadcast_to(np.asarray(v, dtype), of_arrays) for v in (call.low, call.high))
+    slope = np.broadcast_to(call.slope, of_arrays) if is_array(call.slope) else call.slope
     call = call.with_constants(low, high, slope)
     if all(least <= np.min(size) and np.max(size) <= most for size, least, most in _sizes(call)):
         return shape, _ordinary_groups(call, None, logistic)
-    ordinary = np.ones(shape, bool)
+    ordinary = np.ones(of_arrays, bool)
     for size, least, most in _sizes(call):
         ordinary &= (least <= size) & (size <= most)
+    valid = _valid(call)
+    if not np.all(valid):  # NaN between wrong bounds, as everything is there that is computed of them
+        given = [np.where(valid, v, np.nan).astype(dtype) if is_array(v) else v for v in call.constants]
+        call, ordinary = call.with_constants(*given), ordinary | ~valid
     groups = _ordinary_groups(call, ordinary, logistic) if ordinary.any() else []
     return shape, groups + _one_by_one(call, ~ordinary)
 
@@ -63,6 +68,14 @@ def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         msg = f"x, bounds and slope could not be broadcast together: their shapes are {', '.join(map(str, shapes))}"
         raise ValueError(msg)
     return tuple(max(one, default=1) for one in reversed(sizes))
+
+
+def _valid(call: Call) -> Array:
+    low, high, slope = call.constants
+    valid = np.isfinite(high if low is None else low) & np.isfinite(low if high is None else high)
+    if not call.one_bound:
+        valid &= low < high
+    return valid & (slope > 0) & np.isfinite(slope) if is_array(slope) else valid
 
 
 def _sizes(call: Call) -> Iterator[tuple[Any, float, float]]:

@@ -2,8 +2,9 @@
 
 A formula that is evaluated as it stands makes a new array with every operation, and Python runs through it anew on
 every call. A program is the same operations in the same order, as a list of steps. Each step says into which slot its
-result goes, and a slot is used again as soon as nothing needs what it holds. Only formulas between number bounds are
-recorded: their constants are numbers, and nobody differentiates through their operations.
+result goes, and a slot is used again as soon as nothing needs what it holds. Only formulas between bounds whose
+values are known are recorded: nobody differentiates through the operations between them. Constants are numbers, or
+arrays that the program is given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How NumPy runs an expression: between number bounds a program, block by block, without making arrays on the way."""
+"""How NumPy runs an expression: as a program, block by block, without making arrays on the way."""
 
 from __future__ import annotations
 
