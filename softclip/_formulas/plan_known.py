@@ -38,8 +38,8 @@ class Group(NamedTuple):
 def known_plan(call: Call, *, logistic: bool = False) -> tuple[tuple[int, ...], list[Group]]:
     """The bounds' common shape, and the groups, whose arrays have an axis at least.
 
-    Bounds and slope are floats, or NumPy arrays in the dtype computed in. They may be wrong: those of dask have not been
-    looked at.
+    Bounds and slope are floats, or NumPy arrays in the dtype computed in. They may be wrong: dask's are not looked at
+    before.
     """
     shape = broadcast_shape(*(v.shape for v in call.arrays))
     if 0 in shape:
