@@ -58,9 +58,13 @@ def cut(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
 def signed_tail(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
     u = position(ops, x, c)
     toward = ops.copysign(c.half, u)
-    t = ops.tail(g, u, c.tail_factor.boost_level)
-    t = t if c.tail_factor.remaining is None else c.tail_factor.remaining * t
-    lowered = ops.copysign(c.tail_factor.reduced, u) if c.tail_factor.boost_level else toward
+    level = c.tail_factor.boost_level
+    t = ops.tail(g, u, level)
+    if c.tail_factor.remaining is None:
+        lowered = toward * ops.boost(u, level) ** -2  # exactly the reduced factor
+    else:
+        lowered = ops.copysign(c.tail_factor.reduced, u)
+        t = c.tail_factor.remaining * t
     return (c.middle + toward) - lowered * t
 
 

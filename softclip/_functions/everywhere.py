@@ -30,9 +30,8 @@ class Logistic(OddSquash):
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
         if s == 1:
             return 2 * ops.logistic(a * -self.rate)
-        a = a if self.halved else 2 * a
-        # The same, with r = exp(a / 2) / s. XLA would compute exp(-a) twice if it were used twice.
-        r = ops.exp(0.5 * a) * (1 / s)
+        # The same, with r = exp(rate a / 2) / s. XLA would compute exp(-rate a) twice if it were used twice.
+        r = ops.exp(0.5 * a if self.halved else a) * (1 / s)
         return 2 / (r * r + 1 / (s * s))
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:

@@ -94,13 +94,13 @@ def prepared(arrays: Arrays, call: Call, *, partials: bool = False) -> tuple[tup
 
     With `partials`, that is of the partial derivatives, each times a second input.
     """
-    shape, groups = known_plan(
-        call._replace(quantity="derivative") if partials else call, logistic=arrays.logistic
-    )
+    shape, groups = known_plan(call._replace(quantity="derivative") if partials else call, logistic=arrays.logistic)
     made = []
     for formula, c, members in groups:
         if partials:
-            slope = call.slope if isinstance(call.slope, (float, type(None))) else np.broadcast_to(call.slope, shape or 1)
+            slope = (
+                call.slope if isinstance(call.slope, (float, type(None))) else np.broadcast_to(call.slope, shape or 1)
+            )
             formula, c = weighted_partials, (c, slope)  # noqa: PLW2901
         constants: list[Array] = []
         map_arrays(constants.append, c)
