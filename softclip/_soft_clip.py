@@ -7,20 +7,44 @@ from typing import Any, overload
 from softclip._arguments.arguments import arguments
 from softclip._formulas.call import Quantity
 from softclip._formulas.checks import NUMBERS
-from softclip._types import ArrayT, Bound, Floats, G, Integers, Lists, Number, NumberBound, Scalar
+from softclip._types import Array, ArrayT, Bound, Floats, G, Integers, Lists, Number, NumberBound, Scalar
 
 
 @overload
 def soft_clip(
-    x: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+    x: Number,
+    x_min: NumberBound = ...,
+    x_max: NumberBound = ...,
+    g: G = ...,
+    *,
+    slope: NumberBound = ...,
+    out: None = ...,
 ) -> Scalar: ...
 @overload
-def soft_clip(x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
+def soft_clip(
+    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
+) -> Floats: ...
 @overload
-def soft_clip(x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> Floats: ...
+def soft_clip(
+    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
+) -> Floats: ...
 @overload
-def soft_clip(x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...) -> ArrayT: ...
-def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None) -> Any:
+def soft_clip(
+    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
+) -> ArrayT: ...
+@overload
+def soft_clip(
+    x: Number | Lists | Array,
+    x_min: Bound = ...,
+    x_max: Bound = ...,
+    g: G = ...,
+    *,
+    slope: Bound = ...,
+    out: ArrayT,
+) -> ArrayT: ...
+def soft_clip(
+    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None, out: Any = None
+) -> Any:
     """Squash or clip x smoothly into [x_min, x_max].
 
     ``f(x) = x_min + (x_max - x_min) * G(u)``, where G is the clipping function `g`, rescaled from its own range to
@@ -47,6 +71,12 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
     slope : float or array, optional
         The slope of f in the middle of the bounds. With 1, values near the middle hardly change, and values near the
         ends bend towards the bounds.
+    out : NumPy array or torch tensor, optional
+        An array of the library of `x` that the result is written to, and that is returned. It must have the shape of
+        the result, and a dtype that the dtype of the result may be cast to by NumPy's rule ``same_kind``. It may be
+        `x`, have any memory layout, and overlap with `x` or the bounds. Large arrays are worked on block by block, so
+        that nothing of their size is made, except where `out` overlaps with `x` and is not `x`. torch takes no
+        derivatives through it.
 
     Returns
     -------
@@ -61,11 +91,15 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
     TypeError
         If `x` is boolean, complex or not numeric. If a bound is not numeric, or is an array of another library. If an
         array is of a NumPy class with a meaning that the result would lose, such as a mask or a unit.
+        If `out` is not an array of the library of `x`, its dtype is of a lesser kind, or that library is neither NumPy
+        nor torch.
     ValueError
         If ``x_min >= x_max`` in the dtype of `x`, or if a bound is NaN or infinite. This is checked for numbers and
         NumPy arrays; other arrays are not read back. If `x` and a bound are on different devices. If `g` is not a
         known name, or its limits are not finite and increasing. If `slope` is not positive and finite. If a bound is
-        None and `g` is not a hinge.
+        None and `g` is not a hinge. If `out` is of another shape, read-only or on another device.
+    RuntimeError
+        If `out` is given and a tensor requires grad, outside of ``torch.no_grad()``.
     ImportError
         If `g` is ``"erf"``, `x` is a NumPy array and SciPy is not installed.
 
@@ -93,27 +127,50 @@ def soft_clip(x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid",
     array([[ 0.0995,  9.9504],
            [ 0.1961, 19.6116],
            [ 0.9939, 99.3884]])
+
+    In place:
+
+    >>> soft_clip(x, -2.0, 2.0, out=x) is x
+    True
     """
-    return _compute("value", "x", x, x_min, x_max, g, slope)
+    return _compute("value", "x", x, x_min, x_max, g, slope, out)
 
 
 @overload
 def soft_clip_inverse(
-    y: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+    y: Number,
+    x_min: NumberBound = ...,
+    x_max: NumberBound = ...,
+    g: G = ...,
+    *,
+    slope: NumberBound = ...,
+    out: None = ...,
 ) -> Scalar: ...
 @overload
 def soft_clip_inverse(
-    y: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    y: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> Floats: ...
 @overload
 def soft_clip_inverse(
-    y: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    y: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> Floats: ...
 @overload
 def soft_clip_inverse(
-    y: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    y: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> ArrayT: ...
-def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None) -> Any:
+@overload
+def soft_clip_inverse(
+    y: Number | Lists | Array,
+    x_min: Bound = ...,
+    x_max: Bound = ...,
+    g: G = ...,
+    *,
+    slope: Bound = ...,
+    out: ArrayT,
+) -> ArrayT: ...
+def soft_clip_inverse(
+    y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None, out: Any = None
+) -> Any:
     """Find the x for which `soft_clip`, with the same bounds, `g` and `slope`, gives y.
 
     ``u = Q((y - x_min) / (x_max - x_min))``, where the quantile function Q is the inverse of G, and x follows from u.
@@ -130,6 +187,8 @@ def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "s
         inverse, unless it is a library's version of a named function.
     slope : float or array, optional
         As in `soft_clip`.
+    out : NumPy array or torch tensor, optional
+        As in `soft_clip`.
 
     Returns
     -------
@@ -141,7 +200,7 @@ def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "s
 
     Raises
     ------
-    TypeError, ImportError
+    TypeError, ImportError, RuntimeError
         As in `soft_clip`.
     ValueError
         As in `soft_clip`, and if `g` has no inverse.
@@ -166,27 +225,43 @@ def soft_clip_inverse(y: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "s
     >>> soft_clip_inverse(np.array([-1.0, 0.0, 1.0, 1.5]), -1.0, 1.0, "cubic")
     array([-inf,   0.,  inf,  nan])
     """
-    return _compute("inverse", "y", y, x_min, x_max, g, slope)
+    return _compute("inverse", "y", y, x_min, x_max, g, slope, out)
 
 
 @overload
 def soft_clip_derivative(
-    x: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+    x: Number,
+    x_min: NumberBound = ...,
+    x_max: NumberBound = ...,
+    g: G = ...,
+    *,
+    slope: NumberBound = ...,
+    out: None = ...,
 ) -> Scalar: ...
 @overload
 def soft_clip_derivative(
-    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> Floats: ...
 @overload
 def soft_clip_derivative(
-    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> Floats: ...
 @overload
 def soft_clip_derivative(
-    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
+) -> ArrayT: ...
+@overload
+def soft_clip_derivative(
+    x: Number | Lists | Array,
+    x_min: Bound = ...,
+    x_max: Bound = ...,
+    g: G = ...,
+    *,
+    slope: Bound = ...,
+    out: ArrayT,
 ) -> ArrayT: ...
 def soft_clip_derivative(
-    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None
+    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None, out: Any = None
 ) -> Any:
     """The derivative of `soft_clip` at x, from its closed form.
 
@@ -204,6 +279,8 @@ def soft_clip_derivative(
         derivative, unless it is a library's version of a named function.
     slope : float or array, optional
         As in `soft_clip`: the value of f' in the middle of the bounds.
+    out : NumPy array or torch tensor, optional
+        As in `soft_clip`.
 
     Returns
     -------
@@ -213,7 +290,7 @@ def soft_clip_derivative(
 
     Raises
     ------
-    TypeError, ImportError
+    TypeError, ImportError, RuntimeError
         As in `soft_clip`.
     ValueError
         As in `soft_clip`, and if `g` has no derivative.
@@ -231,27 +308,43 @@ def soft_clip_derivative(
     >>> soft_clip_derivative(np.array([2.0, 3.0, 4.0]), 0.0, 6.0, "algebraic", slope=0.5).round(4)
     array([0.4799, 0.5   , 0.4799])
     """
-    return _compute("derivative", "x", x, x_min, x_max, g, slope)
+    return _compute("derivative", "x", x, x_min, x_max, g, slope, out)
 
 
 @overload
 def soft_clip_log_derivative(
-    x: Number, x_min: NumberBound = ..., x_max: NumberBound = ..., g: G = ..., *, slope: NumberBound = ...
+    x: Number,
+    x_min: NumberBound = ...,
+    x_max: NumberBound = ...,
+    g: G = ...,
+    *,
+    slope: NumberBound = ...,
+    out: None = ...,
 ) -> Scalar: ...
 @overload
 def soft_clip_log_derivative(
-    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: Lists, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> Floats: ...
 @overload
 def soft_clip_log_derivative(
-    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: Integers, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
 ) -> Floats: ...
 @overload
 def soft_clip_log_derivative(
-    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ...
+    x: ArrayT, x_min: Bound = ..., x_max: Bound = ..., g: G = ..., *, slope: Bound = ..., out: None = ...
+) -> ArrayT: ...
+@overload
+def soft_clip_log_derivative(
+    x: Number | Lists | Array,
+    x_min: Bound = ...,
+    x_max: Bound = ...,
+    g: G = ...,
+    *,
+    slope: Bound = ...,
+    out: ArrayT,
 ) -> ArrayT: ...
 def soft_clip_log_derivative(
-    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None
+    x: Any, x_min: Bound = -1.0, x_max: Bound = 1.0, g: G = "sigmoid", *, slope: Bound = None, out: Any = None
 ) -> Any:
     """The logarithm of the derivative of `soft_clip` at x, which is the log-determinant of a change of variables.
 
@@ -269,6 +362,8 @@ def soft_clip_log_derivative(
         and so -inf where the declared derivative underflows.
     slope : float or array, optional
         As in `soft_clip`.
+    out : NumPy array or torch tensor, optional
+        As in `soft_clip`.
 
     Returns
     -------
@@ -279,7 +374,7 @@ def soft_clip_log_derivative(
 
     Raises
     ------
-    TypeError, ImportError
+    TypeError, ImportError, RuntimeError
         As in `soft_clip`.
     ValueError
         As in `soft_clip`, and if `g` has no derivative.
@@ -301,12 +396,14 @@ def soft_clip_log_derivative(
     >>> print(log_normal - soft_clip_log_derivative(x, g="tanh"))
     [-8.03709519e-01 -1.62305233e+02 -4.98002305e+05]
     """
-    return _compute("log_derivative", "x", x, x_min, x_max, g, slope)
+    return _compute("log_derivative", "x", x, x_min, x_max, g, slope, out)
 
 
-def _compute(quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any) -> Any:
+def _compute(quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any, out: Any) -> Any:
     """Compute the quantity at x. Error messages call x by `name`."""
     lib, array, call = arguments(quantity, name, x, x_min, x_max, g, slope)
+    if out is not None:
+        return lib.run_into(array, call, out)
     y = lib.run(array, call)
     # A number gives a NumPy number, as it does with NumPy's ufuncs.
     return y[()] if lib.name == "numpy" and isinstance(x, NUMBERS) else y

@@ -50,6 +50,13 @@ assert_type(soft_clip_derivative(0.5), Number)
 assert_type(soft_clip_log_derivative([0.5]), Floats)
 single = soft_clip(singles)
 
+# What is passed as `out` is given back.
+assert_type(soft_clip([0.5], tensor, 3.0, out=tensor), Tensor)
+single_out: NDArray[np.float32] = soft_clip(singles, out=np.ones(3, np.float32))
+double_out: NDArray[np.float64] = soft_clip_inverse(0.5, out=doubles)
+double_out = soft_clip_derivative(integers, out=doubles)
+assert_type(soft_clip_log_derivative(tensor, out=tensor), Tensor)
+
 # Bounds, slope and g.
 soft_clip(tensor, tensor, 3)
 soft_clip(singles, [0.0, 1.0], (2, 3), slope=singles)
@@ -69,6 +76,7 @@ soft_clip(singles, "0", 1)  # type: ignore[call-overload]
 soft_clip(singles, 0, 1, "sigmiod")  # type: ignore[call-overload]
 soft_clip(singles, 0, 1, 3.0)  # type: ignore[call-overload]
 soft_clip(singles, 0, 1, "tanh", 1.0)  # type: ignore[call-overload]
+soft_clip(singles, out=3.0)  # type: ignore[call-overload]
 soft_clip(singles, low=0, high=1)  # type: ignore[call-overload]
 soft_clip_inverse(x=singles)  # type: ignore[call-overload]
 hinge("0.1")  # type: ignore[arg-type]

@@ -12,11 +12,11 @@ import array_api_compat.numpy
 import numpy as np
 
 from softclip._formulas.call import Call, Kept
-from softclip._formulas.formats import Format
+from softclip._formulas.formats import FORMATS, Format
 from softclip._formulas.plan_known import broadcast_shape
 from softclip._formulas.program import Operation, Program, Steps, number_program
 from softclip._libraries.pieces import Arrays, Prepared, Task, prepared, run_by_pieces, tasks_of
-from softclip._libraries.standard import Library
+from softclip._libraries.standard import Library, check_out_dtype, check_out_is_array, check_out_shape
 
 Array = Any
 
@@ -91,6 +91,43 @@ class NumPy(Library):
                     y_block[...] = made
             return y
 
+    def run_into(self, x: Array, call: Call, out: Any) -> Array:
+        check_out_is_array(out, "NumPy array", isinstance(out, np.ndarray))
+        if has_meaning_of_its_own(out):
+            kind = f"{type(out).__module__}.{type(out).__qualname__}"
+            msg = f"out must be an ordinary NumPy array, without the mask, unit or other meaning of a {kind}"
+            raise TypeError(msg)
+        compute, dtype = self.dtype(call.format.computed_in), self.dtype(call.format)
+        is_number = out.dtype.kind in "fc" or out.dtype.name in FORMATS  # can_cast also has objects and text
+        check_out_dtype(out.dtype, dtype, is_number and np.can_cast(dtype, out.dtype, "same_kind"))
+        shapes = (getattr(v, "array", v).shape for v in call.arrays)
+        check_out_shape(out.shape, broadcast_shape(x.shape, *shapes))
+        if not out.flags.writeable:
+            msg = "out is read-only"
+            raise ValueError(msg)
+        size = self.block_bytes // compute.itemsize
+        if call.between_numbers:
+            with np.nditer(
+                [x, out],
+                flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok", "copy_if_overlap"],
+                op_flags=[[mode, "overlap_assume_elementwise"] for mode in ("readonly", "writeonly")],
+                op_dtypes=[x.dtype.newbyteorder("="), dtype],
+                casting="unsafe",
+                buffersize=size,
+            ) as blocks:
+                blocks.reset()
+                for x_block, out_block in blocks:
+                    out_block[...] = self.run(x_block, call)
+            return out
+        x = np.asarray(x)
+        if np.may_share_memory(x, out) and not _same_elements(x, out):
+            x = x.copy()
+        with np.errstate(all="ignore"):
+            of_bounds, groups = self.prepared(call.with_arrays([self.kept(v) or v for v in call.arrays]))
+            x = np.broadcast_to(x, out.shape)
+            run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, size, out=np.asarray(out))
+        return out
+
     def run_between_arrays(self, x: Array, call: Call) -> Array:
         compute, dtype = self.dtype(call.format.computed_in), self.dtype(call.format)
         x = np.asarray(x)  # a matrix stays one when it is reshaped
@@ -161,6 +198,14 @@ class NumPy(Library):
             "logistic": _logistic,
         }
         return own.get(operation) or getattr(np, operation, None) or self._special(operation)
+
+
+def _same_elements(x: Array, out: Array) -> bool:
+    """Whether each element lies where that of the other array does."""
+    return (
+        all(getattr(x, name) == getattr(out, name) for name in ("shape", "strides", "itemsize"))
+        and x.ctypes.data == out.ctypes.data
+    )
 
 
 def _where(condition: Array, a: Array, b: Array, out: Array | None) -> Array:  # noqa: ARG001

@@ -152,10 +152,12 @@ def run_by_pieces(
     dtype: Any,
     size: int,
     sums: int = 0,
+    out: Array | None = None,
 ) -> tuple[Array, list[Array]]:
     """What the groups' steps make of the inputs in the dtype computed in, as a new array, `size` elements at a time.
 
-    And of further results the sums, one for each of the bounds.
+    And of further results the sums, one for each of the bounds. A piece is written to `out`, if given, once it is
+    done: `out` may have any layout and dtype, and may be an input.
     """
     ndim = inputs[0].ndim
     order = sorted(range(ndim), key=arrays.strides(inputs[0]).__getitem__, reverse=True)  # as x lies in memory
@@ -163,11 +165,11 @@ def run_by_pieces(
     inputs = [arrays.permuted(x, order) for x in inputs]
     sizes: Any = tuple(inputs[0].shape)
     shape: Any = [of_bounds[i] for i in order]
-    result = y = arrays.empty(sizes, dtype)
+    result = y = arrays.empty(sizes, dtype) if out is None else arrays.permuted(out, order)
     totals = [arrays.from_numpy(np.zeros(shape)) for _ in range(sums)]
     groups = [_in_shape(group, lambda v: arrays.permuted(v.reshape(of_bounds), order)) for group in groups]
     views = totals
-    if all(map(arrays.is_contiguous, inputs)):
+    if all(map(arrays.is_contiguous, [*inputs, y])):
         sizes, shape = merged(sizes, shape)
         inputs, y = [x.reshape(sizes) for x in inputs], y.reshape(sizes)
         groups = [_in_shape(group, lambda v: v.reshape(shape)) for group in groups]
@@ -176,7 +178,8 @@ def run_by_pieces(
     last: Any = None
     tasks: list[Task] = []
     for piece in pieces(sizes, size):
-        blocks, y_block = [arrays.cast(x[piece], compute) for x in inputs], y[piece]
+        blocks = [arrays.cast(x[piece], compute) for x in inputs]
+        y_block = y[piece] if out is None else arrays.empty(blocks[0].shape, dtype)
         of_piece = tuple(s if n != 1 else slice(None) for s, n in zip(piece, shape, strict=True))
         if (of_piece, y_block.shape) != last:
             parts = [_in_shape(group, operator.itemgetter(of_piece)) for group in groups]
@@ -187,6 +190,8 @@ def run_by_pieces(
             for task, part in zip(tasks[1:], more, strict=True):
                 whole.reshape(-1)[task.positions] = part
             view[of_piece] += arrays.total(whole.reshape(y_block.shape), alike)
+        if out is not None:
+            y[piece] = y_block
     back = sorted(range(ndim), key=order.__getitem__)
     return arrays.permuted(result, back), [arrays.permuted(v, back) for v in totals]
 

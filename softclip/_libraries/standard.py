@@ -6,7 +6,7 @@ own, which `softclip._libraries.find` knows. It may say differently
     what its arrays are    format, dtype, owns, as_array_like, number_as_array_like, device, astype
     when it traces         tracing, untraced, is_symbol, check_symbols
     its operations         those of `Operations` and `Ops`: special functions, and sigma, tail and quantile with a rule
-    how it runs a call     run
+    how it runs a call     run, and run_into if its arrays can be written to
 
 g="erf" needs `erf`, `erfc`, `erfinv` and `erfcinv`, also for arguments down to the smallest normal number. A library
 that has them by these names overrides `_special`, and one that lacks some of them the method itself, as `Jax.erfcinv`.
@@ -196,6 +196,12 @@ class Library(Ops):
         with np.errstate(all="ignore"):  # for libraries made of NumPy
             return self.evaluate(x, call)
 
+    def run_into(self, x: Array, call: Call, out: Any) -> Array:
+        """The same, written to `out`, which is given back; with an error if `out` cannot take it."""
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        msg = f"out= is for NumPy arrays and torch tensors, whose elements can be written to; got it beside {kind}"
+        raise TypeError(msg)
+
     def evaluate(self, x: Array, call: Call) -> Array:
         """The formula of the call, one operation after the other."""
         return self.apply(self.plan(call), x, call.g, call.format)
@@ -210,3 +216,21 @@ class Library(Ops):
             return number_plan(call, self.autodiff)
         dtype = self.dtype(call.format.computed_in)
         return array_plan(call.with_arrays([self.astype(v, dtype) for v in call.arrays]), self)
+
+
+def check_out_is_array(out: Any, kind: str, fits: bool) -> None:
+    if not fits:
+        msg = f"out must be a {kind}, as x is or becomes; got {type(out).__module__}.{type(out).__qualname__}"
+        raise TypeError(msg)
+
+
+def check_out_dtype(dtype: Any, of_result: Any, fits: bool) -> None:
+    if not fits:
+        msg = f"out must have a dtype that {of_result} may be cast to by the rule same_kind; got {dtype}"
+        raise TypeError(msg)
+
+
+def check_out_shape(shape: Any, of_result: Any, name: str = "out") -> None:
+    if tuple(shape) != tuple(of_result):
+        msg = f"{name} must have the shape of the result, {tuple(of_result)}; got {tuple(shape)}"
+        raise ValueError(msg)

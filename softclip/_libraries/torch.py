@@ -22,6 +22,7 @@ from softclip._functions.named import from_name
 from softclip._functions.odd import OddSquash
 from softclip._libraries.standard import INTEGERS, Library
 from softclip._libraries.torch_blocks import erfcinv, is_ordinary, known, known_gradients, run_known, run_program
+from softclip._libraries.torch_in_place import InPlace, check_out, is_plain, write_by_pieces, write_whole
 from softclip._libraries.torch_rules import Kind, forward_mode_over, make_rule
 
 Array = Any
@@ -104,6 +105,31 @@ class Torch(Library):
             if call.quantity == "value":
                 return BoundedClip.apply(x, *call)
         return self.evaluate(x, call)
+
+    def run_into(self, x: Array, call: Call, out: Any) -> Array:
+        check_out(x, call, self.dtype(call.format), out)
+        return self.write(x, call, out, "out")
+
+    def run_in_place(self, x: Array, call: Call) -> Array:
+        """The value at x, written into x, which is given back. Its gradient is taken from a copy of what x was."""
+        if not (torch.is_grad_enabled() and any(v.requires_grad for v in (x, *call.arrays))):
+            return self.write(x, call, x, "x")
+        before = x.clone()
+        if call.g.kind != "declared" and is_plain(x, *call.arrays):
+            call = call if call.between_numbers else _with_numbers(call)
+            InPlace.tell(x, before, call, Clip if call.between_numbers else BoundedClip)
+            with torch.no_grad():
+                return self.write(before, call, x, "x")
+        return self.write(before, call, x, "x")
+
+    def write(self, x: Array, call: Call, out: Array, name: str) -> Array:
+        """What the call asks for at x, written to out; by pieces if nothing but the values is asked for."""
+        learning = torch.is_grad_enabled() and any(v.requires_grad for v in (x, out, *call.arrays))
+        if learning or not is_plain(x, out, *call.arrays):
+            return write_whole(self.run(x, call), out, name)
+        with torch.no_grad():
+            call = call if call.between_numbers else _with_numbers(call)
+            return write_by_pieces(x.detach(), call, out, name, self.run_eagerly)
 
     def run_on_arrays(self, x: Array, call: Call) -> Array:
         """The quantity with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
@@ -301,7 +327,7 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
             of_x, sums = known_gradients(read, x, gradient)
             given = iter(sums)
             of_bounds = [None if v is None else next(given) for v in call.constants]
-        needed = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:])
+        needed = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:7])
         found = (
             None if v is None or not need else v.sum_to_size(of.shape).to(of.dtype)
             for need, v, of in zip(needed, (of_x, *of_bounds), (x, *call.constants), strict=True)

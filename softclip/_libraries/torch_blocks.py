@@ -109,9 +109,9 @@ def known(call: Call) -> Call | None:
     return read if finite and increasing and (slope is None or np.all(np.greater(slope, 0))) else None
 
 
-def run_known(call: Call, x: Array) -> Array:
+def run_known(call: Call, x: Array, out: Array | None = None) -> Array:
     """What the call asks for at an ordinary x, between bounds that `known` has read, without a derivative."""
-    return _by_pieces(call, (x,), _prepared(call))[0]
+    return _by_pieces(call, (x,), _prepared(call), out=out)[0]
 
 
 def known_gradients(call: Call, x: Array, gradient: Array) -> tuple[Array, list[Array]]:
@@ -136,14 +136,18 @@ def _kept_prepared(call: Call, partials: bool) -> tuple[tuple[int, ...], list[Pr
 
 
 def _by_pieces(
-    call: Call, inputs: tuple[Array, ...], plan: tuple[tuple[int, ...], list[Prepared]], sums: int = 0
+    call: Call,
+    inputs: tuple[Array, ...],
+    plan: tuple[tuple[int, ...], list[Prepared]],
+    sums: int = 0,
+    out: Array | None = None,
 ) -> tuple[Array, list[Array]]:
     of_bounds, groups = plan
     shape = torch.broadcast_shapes(inputs[0].shape, of_bounds)
     compute, dtype = getattr(torch, call.format.computed_in.name), getattr(torch, call.format.name)
     size = max(PIECE, BLOCK * torch.get_num_threads())
     return run_by_pieces(
-        ARRAYS, [x.detach().expand(shape) for x in inputs], of_bounds, groups, compute, dtype, size, sums
+        ARRAYS, [x.detach().expand(shape) for x in inputs], of_bounds, groups, compute, dtype, size, sums, out
     )
 
 
