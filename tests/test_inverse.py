@@ -15,6 +15,11 @@ from test_calculus import WIDE, bounds_in, squash, usable
 from test_values import SOFTNESS, points
 
 from softclip import soft_clip_inverse
+from softclip._formulas.call import Call
+from softclip._formulas.formats import FORMATS
+from softclip._formulas.plan import number_plan
+from softclip._functions.named import NAMED
+from softclip._libraries.numpy import NUMPY
 
 # One of each kind of bounds: the others of WIDE have the same constants in other sizes.
 BOUNDS = [bounds for bounds in WIDE if bounds not in ((-30.0, 30.0), (0.0, 50_000.0))]
@@ -121,3 +126,32 @@ def test_the_inverse_on_a_bound_is_infinite_and_outside_nan(
     x = library.to_numpy(soft_clip_inverse(library.asarray(y), *bounds, squash(name), slope=slope))
     middle = 0.5 if name == "hinge" and slope is None else 0.0 if slope is None else 1.0
     np.testing.assert_allclose(x, [math.nan] * 3 + [-math.inf, middle, math.inf] + [math.nan] * 4, atol=1e-6)
+
+
+DIRECT = ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "sine"]
+
+
+@pytest.mark.needs("numpy")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0625), (0.0, 6.0), (0.0, 0.125), (-0.5, 255.0)])
+@pytest.mark.parametrize("name", DIRECT)
+def test_the_direct_inverse_is_that_with_branches(name: str, bounds: tuple[float, float], dtype: str) -> None:
+    """Also beside the bounds, down to the smallest number, and around the middle of those that are nearly +-b."""
+    (low, high), format_, g = bounds, FORMATS[dtype], NAMED[name]
+    middle, half = (low + high) / 2, (high - low) / 2
+    share = np.concatenate([np.geomspace(1e-6, 1, 400), [0.0], np.geomspace(float(np.finfo(dtype).tiny), 1e-7, 50)])
+    y = np.concatenate([low + half * share, high - half * share, middle - half * share, middle + half * share])
+    y = np.concatenate([y.astype(dtype), np.array([format_.subnormal, -1e30, 1e30, np.nan, np.inf, -np.inf], dtype)])
+    with np.errstate(all="ignore"):
+        got = NUMPY.evaluate(y, Call("inverse", g, format_, low, high, None))
+        formula, c = number_plan(Call("inverse", g, format_, low, high, None), True)
+        expected = formula(NUMPY, g, y, c)
+        near = np.minimum(y - np.asarray(low, dtype), high - y)
+        # In the middle what the spacing of y is worth in x, if y has no more digits there than beside a bound.
+        worth = np.spacing(np.asarray(max(high, -low), dtype)) / (half * g.slope)
+        tolerance = 16 * np.spacing(np.abs(expected)) + np.where((abs(middle) > half / 4) & (near > half / 2), worth, 0)
+        close = (np.abs(got - expected) <= tolerance) | (np.abs(near) < 2 * np.finfo(dtype).tiny)
+    same = close | (got == expected) | (np.isnan(got) & np.isnan(expected))
+    assert same.all(), list(zip(y[~same], got[~same], expected[~same], strict=True))[:5]
+    inside = (y > low) & (y < high) & (np.abs(expected) < np.finfo(dtype).max / 2)
+    assert np.isfinite(got[inside]).all()

@@ -13,6 +13,7 @@ Words that the formulas share, each for one thing:
     rest            what rounding took from a constant: constant and rest together are exact to twice the digits
     prescale        a power of two that x is multiplied by first, so that differences of x cannot overflow
     kind            of a function g: "odd" for the package's own, "hinge" for its hinge, "declared" for a user's Squash
+    span            what an inverse between number bounds needs to know of them
     side, near      where y is: its distance from the middle with a sign, and from the nearer bound
     program         a formula as a list of operations, recorded once
 """
@@ -20,6 +21,8 @@ Words that the formulas share, each for one thing:
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from softclip._functions.odd import Span
 
 Array = Any
 Parts = tuple[Array, Array | None]
@@ -87,6 +90,7 @@ class Constants(NamedTuple):
     factor2: float | None = None
     center: float | None = None
     width: Array | None = None
+    span: Span | None = None
     tail_factor: Factor = None  # type: ignore[assignment]  # where a formula takes none, no constant is traced
     density_factor: Factor = None  # type: ignore[assignment]
     log_density_factor: Array = None

@@ -17,7 +17,8 @@ Written this way f stays in the bounds by the monotonicity of rounding alone, an
 overflow. Every branch of a ``where`` is finite wherever it is not taken, so that no gradient is NaN.
 
 The derivative is r sigma'(u) with r = h du/dx, its logarithm log r + log sigma'(u), and the inverse is found from how
-far y is from the middle and from the nearer bound.
+far y is from the middle and from the nearer bound. `direct_inverse` is an inverse without a branch, for where no gradient has to
+pass and no distance is so small that one of its steps would underflow.
 """
 
 from __future__ import annotations
@@ -164,6 +165,10 @@ def inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
     return place(ops.copysign(a, side), c)
 
 
+def direct_inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
+    return place(g.quantile_between(ops, _side(y, c), y - c.low, c.high - y, c.span), c)
+
+
 def declared_inverse(ops: Ops, g: Any, y: Array, c: Constants) -> Array:
     side, near, v = _inside(ops, y, c)
     half, middle = 0.5 * g.high - 0.5 * g.low, 0.5 * g.low + 0.5 * g.high
@@ -192,10 +197,14 @@ def corner_inverse(ops: Ops, g: Hinge, y: Array, c: CornerConstants) -> Array:
 
 def _inside(ops: Ops, y: Array, c: Any) -> tuple[Array, Array, Array]:
     """Where y is: from the middle, signed; from the nearer bound, negative outside; and the first in units of h."""
-    side = y - c.middle
-    side = side if c.middle_rest is None else side - c.middle_rest
+    side = _side(y, c)
     near = ops.where(side < 0, y - c.low, c.high - y)
     return side, near, ops.ratio(ops.abs(side), c.half)
+
+
+def _side(y: Array, c: Any) -> Array:
+    side = y - c.middle
+    return side if c.middle_rest is None else side - c.middle_rest
 
 
 def _edge(ops: Ops, near: Array) -> Array:

@@ -37,6 +37,7 @@ _EXPRESSIONS = {
             "tanh",
             "asinh",
             "sin",
+            "tan",
             "sqrt",
             "atan",
             "erf",

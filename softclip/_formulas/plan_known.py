@@ -316,7 +316,8 @@ def _one_by_one(call: Call, members: Array) -> list[Group]:
     alike: dict[Any, list[int]] = {}
     for i, pair in enumerate(distinct.astype(float).tolist()):
         numbers = (None if v is None else n for v, n in zip(call.constants, pair, strict=True))
-        plans.append(number_plan(call.with_constants(*numbers), False))
+        # The direct inverse asks for the values of its constants, which are arrays here.
+        plans.append(number_plan(call.with_constants(*numbers), call.quantity == "inverse"))
         alike.setdefault((plans[i][0], _structure(plans[i][1])), []).append(i)
     groups = []
     for (formula, _), indices in alike.items():

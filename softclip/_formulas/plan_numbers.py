@@ -9,6 +9,7 @@ from softclip._formulas.call import Quantity
 from softclip._formulas.constants import Constants, CornerConstants, Factor, HingeConstants, WideFactor
 from softclip._formulas.formats import Format
 from softclip._functions.hinge import Hinge
+from softclip._functions.odd import Span
 from softclip._functions.squash import Squash
 
 _CORNERS = Fraction(4000)  # exp(-4000) is 0 in float64
@@ -16,6 +17,14 @@ _CORNERS = Fraction(4000)  # exp(-4000) is 0 in float64
 
 def half_width(low: float, high: float) -> Fraction:
     return (Fraction(high) - Fraction(low)) / 2
+
+
+def span(compute: Format, low: float, high: float) -> Span:
+    nearest = min(abs(low), abs(high))
+    least = max((compute.next(nearest) - nearest) / 2, compute.subnormal) if nearest else compute.subnormal
+    half = half_width(low, high)
+    is_centred = 4 * abs(Fraction(low) + half) < half
+    return Span(compute.round(float(half)), least, compute.tiny, compute.subnormal, is_centred)
 
 
 def as_factor(compute: Format, size: Fraction, above: float = 1) -> Factor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from softclip._functions.odd import OddSquash, tan_arcsin
+from softclip._functions.odd import OddSquash, Span, tan_arcsin, tan_arcsin_between
 from softclip._functions.operations import Operations
 
 Array = Any
@@ -66,6 +66,21 @@ class Logistic(OddSquash):
         a = ops.asinh(tan_arcsin(ops, v, t, s))
         return 2 * a if self.halved else a
 
+    def inverts_between(self, span: Span) -> bool:
+        return span.is_ordinary
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        if not span.quotient_holds:
+            a = ops.asinh(tan_arcsin_between(ops, side, below, above)[0])
+            return 2 * a if self.halved else a
+        r = below / above
+        a = ops.log(r)
+        if span.is_centred:
+            # log r is 2 artanh((r - 1) / (r + 1)). Around the middle, where the rounding of r counts, what is lost is the
+            # difference of that quotient, 1 / (1 + 2 / (r - 1)), and side / half.
+            a = a + (side * (2 / span.half) - 2 / (1 + 2 / (r - 1)))
+        return a if self.halved else 0.5 * a
+
 
 class Arctan(OddSquash):
     """(2 / pi) arctan u."""
@@ -94,6 +109,20 @@ class Arctan(OddSquash):
         # tan(v pi/2) = sin(v pi/2) / sin(t pi/2). Below t = 2^-60, where t may underflow, sin(t pi/2) is t pi/2.
         small = ops.maximum(t / (s * s), 2.0**-60)
         return ops.sin(v * (math.pi / 2)) / ops.sin(small * (math.pi / 2)) * (small * (s * s) / t)
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.is_ordinary
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        tangent, root = _half_angle(ops, side, below, above, span)
+        return 2 * tangent / root / root
+
+
+def _half_angle(ops: Operations, side: Array, below: Array, above: Array, span: Span) -> tuple[Array, Array]:
+    """p = tan(v pi/4) and sqrt(1 - p^2): with t = 1 - abs(v), 1 - p^2 is tan(t pi/4) (1 + abs(p))^2."""
+    p = ops.tan(side * (math.pi / 4 / span.half))
+    near = ops.maximum(ops.minimum(below, above), -span.half)  # outside the root is NaN, however far
+    return p, ops.sqrt(ops.tan(near * (math.pi / 4 / span.half))) * (1 + ops.abs(p))
 
 
 def _log_1_plus_square(ops: Operations, a: Array) -> Array:
@@ -124,6 +153,13 @@ class Softsign(OddSquash):
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         return s * v * (s / t)
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.is_ordinary
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        root = ops.sqrt(ops.minimum(below, above))  # NaN outside
+        return side / (root * root)
 
 
 class Algebraic(OddSquash):
@@ -162,6 +198,12 @@ class Algebraic(OddSquash):
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         return tan_arcsin(ops, v, t, s)
 
+    def inverts_between(self, span: Span) -> bool:
+        return span.product_holds
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        return tan_arcsin_between(ops, side, below, above)[0]
+
 
 class Erf(OddSquash):
     """erf u."""
@@ -185,6 +227,15 @@ class Erf(OddSquash):
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         return ops.where(v < 0.5, ops.erfinv(v), ops.erfcinv(t / (s * s)))
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.quotient_holds
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        # Around the middle, where the rounding of t counts, a is wrong by the difference of erf(a) and v, over the slope.
+        a = ops.erfcinv(ops.minimum(below, above) / span.half)
+        v = ops.abs(side) / span.half
+        return ops.copysign(a + (v - ops.erf(a)) * (1 / self.slope) if span.is_centred else ops.abs(a), side)
 
 
 class Gudermannian(OddSquash):
@@ -220,3 +271,10 @@ class Gudermannian(OddSquash):
         small = ops.maximum(t / (s * s), 2.0**-60)
         root = ops.sqrt(ops.sin(small * (math.pi / 2)) / small)
         return 2 * ops.asinh(ops.sin(v * (math.pi / 4)) / root * (s / ops.sqrt(t)))
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.quotient_holds
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        tangent, root = _half_angle(ops, side, below, above, span)  # tan(v pi/4) = tanh(a/2)
+        return 2 * ops.asinh(tangent / root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from softclip._functions.odd import OddSquash, tan_arcsin
+from softclip._functions.odd import OddSquash, Span, tan_arcsin, tan_arcsin_between
 from softclip._functions.operations import Operations
 
 Array = Any
@@ -39,6 +39,13 @@ class Cubic(OddSquash):
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         # With u = 3 sin w, u - 4 u^3 / 27 = 3 sin w - 4 sin^3 w = sin 3w.
         return 3 * ops.sin(ops.atan(tan_arcsin(ops, v, t, s)) / 3)
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.product_holds
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        tangent, root = tan_arcsin_between(ops, side, below, above)
+        return 3 * ops.sin(ops.atan(tangent) / 3) * (1 + span.speck / root)
 
 
 class Quintic(OddSquash):
@@ -104,3 +111,10 @@ class Sine(OddSquash):
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         return ops.atan(tan_arcsin(ops, v, t, s))
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.product_holds
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        tangent, root = tan_arcsin_between(ops, side, below, above)
+        return ops.atan(tangent) * (1 + span.speck / root)  # on a bound infinite

@@ -10,8 +10,8 @@ come in pairs:
     quantile(ops, v, t, s)  the inverse: a >= 0 for v = sigma(a) and t = s^2 (1 - v); v is accurate around a = 0, and t
                             in the tail
 
-Two more save work, and need not be given: `core`, which is sigma around 0 and only there, and `density_beside`, the
-density where the tail is known.
+Three more save work, and need not be given: `core`, which is sigma around 0 and only there; `density_beside`, the
+density where the tail is known; and `quantile_between`, the inverse for a library that goes through its steps one by one.
 
 The boost s is a power of two. With s large the tail and the density are accurate also where they are below the
 smallest normal number without it. No step may overflow in float32 where the result does not. An exponent that is
@@ -20,12 +20,48 @@ rounded, such as 1/p, makes a power wrong by the logarithm of its base times tha
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 from softclip._functions.operations import Operations
 from softclip._functions.squash import Squash
 
 Array = Any
+
+
+class Span(NamedTuple):
+    """What `quantile_between` needs to know of the bounds, which are numbers, and of the numbers between them."""
+
+    half: float
+    """Half the distance between the bounds."""
+    least: float
+    """The least distance that a number can have from one of the bounds, but 0."""
+    tiny: float
+    """The smallest normal number."""
+    subnormal: float
+    """The smallest number."""
+    is_centred: bool
+    """Whether y has more digits around the middle of the bounds than close to them."""
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether constants made of the distance, and its square, are ordinary numbers."""
+        return 2.0**-60 <= self.half <= 2.0**20
+
+    @property
+    def product_holds(self) -> bool:
+        """Whether the product of the distances from the bounds has the digits that these have."""
+        return self.is_ordinary and (2 * self.half >= 1 or self.least * self.half >= self.tiny)
+
+    @property
+    def quotient_holds(self) -> bool:
+        """The same of the quotient of the distances from the nearer and the farther bound."""
+        return self.is_ordinary and (2 * self.half <= 1 or self.least >= 4 * self.half * self.tiny)
+
+    @property
+    def speck(self) -> float:
+        """What is lost beside 1 even if it is divided by the root of the smallest number."""
+        return math.sqrt(self.subnormal) * self.subnormal / self.tiny / 4
 
 
 class OddSquash(Squash):
@@ -81,6 +117,19 @@ class OddSquash(Squash):
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         raise NotImplementedError
 
+    def inverts_between(self, span: Span) -> bool:
+        """Whether `quantile_between` is given for such bounds."""
+        return False
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        """The inverse with its sign: infinite on a bound, NaN outside.
+
+        `side` is the distance from the middle, with its sign; `below` and `above` are those from the bounds, negative
+        outside. Each is accurate relative to its value. There is no branch, and nothing is promised of gradients. Around
+        the middle the result is as accurate as y, and relative to its value if the span is centred.
+        """
+        raise NotImplementedError
+
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and self.name == other.name)
 
@@ -94,3 +143,9 @@ class OddSquash(Squash):
 def tan_arcsin(ops: Operations, v: Array, t: Array, s: float) -> Array:
     """Return tan(arcsin v) = sinh(artanh v) = v / sqrt(1 - v^2), from v and t = s^2 (1 - v)."""
     return v / ops.sqrt(1 + v) * (s / ops.sqrt(t))
+
+
+def tan_arcsin_between(ops: Operations, side: Array, below: Array, above: Array) -> tuple[Array, Array]:
+    """The same with its sign, since (1 - v)(1 + v) is the product of the distances; and the root of that product."""
+    root = ops.sqrt(below * above)
+    return side / root, root

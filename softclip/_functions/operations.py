@@ -70,6 +70,10 @@ class Operations:
         """The sine."""
         raise NotImplementedError
 
+    def tan(self, a: Array) -> Array:
+        """The tangent."""
+        raise NotImplementedError
+
     def atan(self, a: Array) -> Array:
         """The inverse tangent."""
         raise NotImplementedError

@@ -49,7 +49,7 @@ class Library(Ops):
         self.xp = xp
         self.name = getattr(xp, "__name__", repr(xp)).removeprefix("array_api_compat.")
         self._formats: dict[Any, Format] = {}
-        for name in ("tanh", "asinh", "exp", "expm1", "log1p", "atan", "sin", "sqrt"):
+        for name in ("tanh", "asinh", "exp", "expm1", "log1p", "atan", "sin", "tan", "sqrt"):
             if getattr(type(self), name) is getattr(Operations, name):
                 setattr(self, name, getattr(xp, name))
 
