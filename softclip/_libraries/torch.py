@@ -82,9 +82,9 @@ class Torch(Library):
 
     def run(self, x: Array, call: Call) -> Array:
         if self.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
-            if call.g.kind != "declared" and call.between_numbers:
+            if call.g.kind != "declared":
                 return _run_untraced(call.quantity, call.g.name, call.format.name, x, *call.constants)
-            return self.run_on_arrays(x, call)
+            return self.evaluate(x, self.with_tensors(x, call))
         return self.run_eagerly(x, call)
 
     def run_eagerly(self, x: Array, call: Call) -> Array:
@@ -131,14 +131,14 @@ class Torch(Library):
             call = call if call.between_numbers else _with_numbers(call)
             return write_by_pieces(x.detach(), call, out, name, self.run_eagerly)
 
-    def run_on_arrays(self, x: Array, call: Call) -> Array:
-        """The quantity with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
+    def with_tensors(self, x: Array, call: Call) -> Call:
+        """The call with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
         low, high, slope = call.constants
         dtype = self.dtype(call.format)
         low, high = (self.as_array_like(v, x, dtype) if isinstance(v, NUMBERS) else v for v in (low, high))
         if isinstance(slope, NUMBERS):
             slope = self.as_array_like(slope, x, self.dtype(call.format.computed_in))
-        return self.evaluate(x, call.with_constants(low, high, slope))
+        return call.with_constants(low, high, slope)
 
     def tanh(self, a: Array) -> Array:
         # Exported, it may be run by another library's: onnxruntime's passes 1 by an ulp.
@@ -354,15 +354,17 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def _run_untraced(quantity: Quantity, name: str, format_name: str, x: Array, low: Any, high: Any, slope: Any) -> Array:
-    """What `Torch.run` does between numbers, kept out of Dynamo's trace, which cannot follow caches or Fractions.
+    """What `Torch.run` does with a g that is not declared, kept out of Dynamo's trace, which cannot follow caches or Fractions.
 
     Dynamo passes strings and numbers through, which is why g and the format come by their names.
     """
     g, format_ = from_name(name), FORMATS[format_name]
     call = Call(quantity, g, format_, low, high, slope)
     if any(isinstance(v, torch.SymFloat) for v in call.constants):
-        return TORCH.run_on_arrays(x, call)
-    return TORCH.run_eagerly(x, call.with_constants(*checked_numbers(g, format_, low, high, slope)))
+        call = TORCH.with_tensors(x, call)
+    elif call.between_numbers:
+        call = call.with_constants(*checked_numbers(g, format_, low, high, slope))
+    return TORCH.run_eagerly(x, call)
 
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
