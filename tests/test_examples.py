@@ -78,7 +78,10 @@ def test_the_function_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) ->
     x = np.concatenate([np.linspace(-9, 9, 99), [np.inf, -np.inf, np.nan]])
     for bounds in ((-1, 1), (0, 6), (-1, 3)):
         for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse):
-            np.testing.assert_array_equal(f(x, *bounds, "rational"), f(x, *bounds, "softsign"))
+            if f is soft_clip_inverse:  # that of softsign between numbers has a form of its own
+                np.testing.assert_allclose(f(x, *bounds, "rational"), f(x, *bounds, "softsign"), rtol=1e-14)
+            else:
+                np.testing.assert_array_equal(f(x, *bounds, "rational"), f(x, *bounds, "softsign"))
 
 
 @pytest.mark.parametrize("name", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])

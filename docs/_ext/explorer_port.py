@@ -38,6 +38,7 @@ EXPRESSIONS = {
     "minimum": "Math.min({}, {})",
     "maximum": "Math.max({}, {})",
     "clip": "Math.min(Math.max({}, {}), {})",
+    "logistic": "1 / (1 + Math.exp(-{}))",
     "erf": "erf({})",
     "erfc": "erfc({})",
     **{name: f"Math.{name}({{}})" for name in ("abs", "exp", "expm1", "log", "log1p", "tanh", "sin", "sqrt", "atan")},

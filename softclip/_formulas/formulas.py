@@ -17,8 +17,8 @@ Written this way f stays in the bounds by the monotonicity of rounding alone, an
 overflow. Every branch of a ``where`` is finite wherever it is not taken, so that no gradient is NaN.
 
 The derivative is r sigma'(u) with r = h du/dx, its logarithm log r + log sigma'(u), and the inverse is found from how
-far y is from the middle and from the nearer bound. `direct_inverse` is an inverse without a branch, for where no gradient has to
-pass and no distance is so small that one of its steps would underflow.
+far y is from the middle and from the nearer bound. `direct_inverse` does so without a branch. It serves where no
+gradient has to pass, and no distance is so small that one of its steps would underflow.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ def inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
 
 
 def direct_inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
-    return place(g.quantile_between(ops, _side(y, c), y - c.low, c.high - y, c.span), c)
+    below = y - (c.low or -0.0)  # -0.0 less -0.0 is 0.0, whose quotients are on the right side
+    return place(g.quantile_between(ops, _side(y, c), below, c.high - y, c.span), c)
 
 
 def declared_inverse(ops: Ops, g: Any, y: Array, c: Constants) -> Array:

@@ -113,13 +113,17 @@ def _ordinary_groups(call: Call, members: Array | None, logistic: bool) -> list[
     if np.any(from_zero):
         middle, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
         from_zero = from_zero & (middle + half == high) & (middle - half == low)
+    by_logistic = logistic and call.g.rate is not None  # type: ignore[attr-defined]
     groups = []
     for mine, formula in _parted(from_zero, members, formulas.signed_tail, formulas.odd):
+        if by_logistic and formula is formulas.odd:  # whose value at a small x is accurate between +-b alone
+            parts = _parted(low == -high, mine, formulas.odd, formulas.whole)
+            groups += [
+                _by_logistic(_group(call, m, f)) if f is formulas.whole else _group(call, m, f) for m, f in parts
+            ]
+            continue
         group = _group(call, mine, formula)
-        if formula is formulas.odd and group.constants.middle.any():
-            of_any = _by_logistic if logistic and call.g.rate is not None else _clipped  # type: ignore[attr-defined]
-            group = of_any(group)
-        groups.append(group)
+        groups.append(_clipped(group) if formula is formulas.odd and group.constants.middle.any() else group)
     return groups
 
 

@@ -227,6 +227,9 @@ class Recorder(Ops):
     def call(self, fn: Callable[[Any], Any], u: Array) -> Symbol:
         return self.record(fn, u)
 
+    def plus(self, a: Array, constant: float) -> Symbol:
+        return self.record("add", a, constant)
+
     def clamp(self, u: Array, limit: float) -> Symbol:
         return self.record("clip", u, -limit, limit)
 
@@ -291,5 +294,5 @@ def _recorded(operation: str) -> Callable[..., Symbol]:
 
 
 for _operation in [name for name in vars(Operations) if not name.startswith("_")] + ["clip", "divide"]:
-    if _operation not in ("clamp", "half_pi"):
+    if _operation not in ("clamp", "half_pi", "plus"):
         setattr(Recorder, _operation, _recorded(_operation))

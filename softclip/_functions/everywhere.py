@@ -32,7 +32,7 @@ class Logistic(OddSquash):
             return 2 * ops.logistic(a * -self.rate)
         # The same, with r = exp(rate a / 2) / s. XLA would compute exp(-rate a) twice if it were used twice.
         r = ops.exp(0.5 * a if self.halved else a) * (1 / s)
-        return 2 / (r * r + 1 / (s * s))
+        return 2 / ops.plus(r * r, 1 / (s * s))
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         # 4 e / (1 + e)^2 with e = w^2, and half of that if halved
@@ -76,8 +76,8 @@ class Logistic(OddSquash):
         r = below / above
         a = ops.log(r)
         if span.is_centred:
-            # log r is 2 artanh((r - 1) / (r + 1)). Around the middle, where the rounding of r counts, what is lost is the
-            # difference of that quotient, 1 / (1 + 2 / (r - 1)), and side / half.
+            # log r is 2 artanh((r - 1) / (r + 1)). Around the middle, where the rounding of r counts, what is lost is
+            # the difference of that quotient, 1 / (1 + 2 / (r - 1)), and side / half.
             a = a + (side * (2 / span.half) - 2 / (1 + 2 / (r - 1)))
         return a if self.halved else 0.5 * a
 
@@ -232,7 +232,7 @@ class Erf(OddSquash):
         return span.quotient_holds
 
     def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
-        # Around the middle, where the rounding of t counts, a is wrong by the difference of erf(a) and v, over the slope.
+        # Around the middle, where the rounding of t counts, a is wrong by (erf(a) - v) / slope.
         a = ops.erfcinv(ops.minimum(below, above) / span.half)
         v = ops.abs(side) / span.half
         return ops.copysign(a + (v - ops.erf(a)) * (1 / self.slope) if span.is_centred else ops.abs(a), side)

@@ -11,7 +11,7 @@ come in pairs:
                             in the tail
 
 Three more save work, and need not be given: `core`, which is sigma around 0 and only there; `density_beside`, the
-density where the tail is known; and `quantile_between`, the inverse for a library that goes through its steps one by one.
+density where the tail is known; and `quantile_between`, the inverse where no gradient has to pass.
 
 The boost s is a power of two. With s large the tail and the density are accurate also where they are below the
 smallest normal number without it. No step may overflow in float32 where the result does not. An exponent that is
@@ -61,7 +61,7 @@ class Span(NamedTuple):
     @property
     def speck(self) -> float:
         """What is lost beside 1 even if it is divided by the root of the smallest number."""
-        return math.sqrt(self.subnormal) * self.subnormal / self.tiny / 4
+        return math.sqrt(self.subnormal) * (self.subnormal / self.tiny) / 4
 
 
 class OddSquash(Squash):
@@ -125,8 +125,8 @@ class OddSquash(Squash):
         """The inverse with its sign: infinite on a bound, NaN outside.
 
         `side` is the distance from the middle, with its sign; `below` and `above` are those from the bounds, negative
-        outside. Each is accurate relative to its value. There is no branch, and nothing is promised of gradients. Around
-        the middle the result is as accurate as y, and relative to its value if the span is centred.
+        outside. Each is accurate relative to its value. There is no branch, and nothing is promised of gradients.
+        Around the middle the result is as accurate as y, and relative to its value if the span is centred.
         """
         raise NotImplementedError
 

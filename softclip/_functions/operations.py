@@ -38,6 +38,10 @@ class Operations:
         """`size`, a positive number, with the sign of a."""
         return self.where(a < 0, -size, size)
 
+    def plus(self, a: Array, constant: float) -> Array:
+        """a + constant, also for the smallest constant."""
+        return a + constant
+
     def exp(self, a: Array) -> Array:
         """e^a."""
         raise NotImplementedError

@@ -147,6 +147,13 @@ class Torch(Library):
     def logistic(self, a: Array) -> Array:
         return super().logistic(a) if self.tracing() else torch.sigmoid(a)  # of onnxruntime, which loses the tail
 
+    def plus(self, a: Array, constant: float) -> Array:
+        if not self.tracing():
+            return a + constant
+        # torch.onnx drops a number below 1e-8 that is added (add_0 in onnxscript's _no_op.py), but not a tensor.
+        added = torch.full([1] * max(a.ndim, 1), constant, dtype=a.dtype, device=a.device)
+        return (a + added).reshape(a.shape)
+
     def where(self, condition: Array, a: Any, b: Any) -> Array:
         return torch.where(condition, a, b)
 
@@ -354,7 +361,7 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
 
 @torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def _run_untraced(quantity: Quantity, name: str, format_name: str, x: Array, low: Any, high: Any, slope: Any) -> Array:
-    """What `Torch.run` does with a g that is not declared, kept out of Dynamo's trace, which cannot follow caches or Fractions.
+    """What `Torch.run` does with a g that is not declared. Dynamo's trace cannot follow its caches or Fractions.
 
     Dynamo passes strings and numbers through, which is why g and the format come by their names.
     """

@@ -69,7 +69,7 @@ class SoftClipping(torch.nn.Module):  # type: ignore[misc]
     ['x_max', 'x_min']
     >>> layer(torch.full((2, 3), 100.0))
     tensor([[1., 2., 3.],
-            [1., 2., 3.]], grad_fn=<WhereBackward0>)
+            [1., 2., 3.]], grad_fn=<BoundedClipBackward>)
     """
 
     x_min: Bound
