@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-from softclip._arguments.arguments import arguments
-from softclip._formulas.call import Quantity
-from softclip._formulas.checks import NUMBERS
+from softclip._arguments.compute import compute
 from softclip._types import Array, ArrayT, Bound, Floats, G, Integers, Lists, Number, NumberBound, Scalar
 
 
@@ -133,7 +131,7 @@ def soft_clip(
     >>> soft_clip(x, -2.0, 2.0, out=x) is x
     True
     """
-    return _compute("value", "x", x, x_min, x_max, g, slope, out)
+    return compute("value", "x", x, x_min, x_max, g, slope, out)
 
 
 @overload
@@ -225,7 +223,7 @@ def soft_clip_inverse(
     >>> soft_clip_inverse(np.array([-1.0, 0.0, 1.0, 1.5]), -1.0, 1.0, "cubic")
     array([-inf,   0.,  inf,  nan])
     """
-    return _compute("inverse", "y", y, x_min, x_max, g, slope, out)
+    return compute("inverse", "y", y, x_min, x_max, g, slope, out)
 
 
 @overload
@@ -308,7 +306,7 @@ def soft_clip_derivative(
     >>> soft_clip_derivative(np.array([2.0, 3.0, 4.0]), 0.0, 6.0, "algebraic", slope=0.5).round(4)
     array([0.4799, 0.5   , 0.4799])
     """
-    return _compute("derivative", "x", x, x_min, x_max, g, slope, out)
+    return compute("derivative", "x", x, x_min, x_max, g, slope, out)
 
 
 @overload
@@ -396,14 +394,4 @@ def soft_clip_log_derivative(
     >>> print(log_normal - soft_clip_log_derivative(x, g="tanh"))
     [-8.03709519e-01 -1.62305233e+02 -4.98002305e+05]
     """
-    return _compute("log_derivative", "x", x, x_min, x_max, g, slope, out)
-
-
-def _compute(quantity: Quantity, name: str, x: Any, x_min: Any, x_max: Any, g: Any, slope: Any, out: Any) -> Any:
-    """Compute the quantity at x. Error messages call x by `name`."""
-    lib, array, call = arguments(quantity, name, x, x_min, x_max, g, slope)
-    if out is not None:
-        return lib.run_into(array, call, out)
-    y = lib.run(array, call)
-    # A number gives a NumPy number, as it does with NumPy's ufuncs.
-    return y[()] if lib.name == "numpy" and isinstance(x, NUMBERS) else y
+    return compute("log_derivative", "x", x, x_min, x_max, g, slope, out)

@@ -133,7 +133,9 @@ DIRECT = ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "guderman
 
 @pytest.mark.needs("numpy")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0625), (0.0, 6.0), (0.0, 0.125), (-0.5, 255.0)])
+@pytest.mark.parametrize(
+    "bounds", [(0.0, 1.0), (-1.0, 0.0), (-1e-5, 0.0), (-1.0, 1.0625), (0.0, 6.0), (0.0, 0.125), (-0.5, 255.0)]
+)
 @pytest.mark.parametrize("name", DIRECT)
 def test_the_direct_inverse_is_that_with_branches(name: str, bounds: tuple[float, float], dtype: str) -> None:
     """Also beside the bounds, down to the smallest number, and around the middle of those that are nearly +-b."""

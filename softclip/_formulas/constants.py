@@ -90,7 +90,7 @@ class Constants(NamedTuple):
     factor2: float | None = None
     center: float | None = None
     width: Array | None = None
-    span: Span | None = None
+    span: Span = None  # type: ignore[assignment]
     tail_factor: Factor = None  # type: ignore[assignment]  # where a formula takes none, no constant is traced
     density_factor: Factor = None  # type: ignore[assignment]
     log_density_factor: Array = None

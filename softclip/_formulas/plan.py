@@ -57,12 +57,12 @@ def number_plan(call: Call, autodiff: bool, logistic: bool = False) -> Plan:
     if g.kind == "odd" and quantity == "value":
         return _odd_value(call, autodiff, logistic)
     above = 1 if autodiff or g.kind != "odd" else g.unboosted[1]  # type: ignore[attr-defined]
-    c = plan_numbers.constants(quantity, g, compute, low, high, slope, above)
+    constants = plan_numbers.constants(quantity, g, compute, low, high, slope, above)
     if g.kind == "odd" and quantity == "inverse" and not autodiff:
         span = plan_numbers.span(compute, low, high)
         if g.inverts_between(span):  # type: ignore[attr-defined]
-            return formulas.direct_inverse, c._replace(span=span)
-    return FORMULAS[g.kind, quantity], c
+            return formulas.direct_inverse, constants._replace(span=span)
+    return FORMULAS[g.kind, quantity], constants
 
 
 def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:

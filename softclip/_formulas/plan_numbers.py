@@ -20,11 +20,11 @@ def half_width(low: float, high: float) -> Fraction:
 
 
 def span(compute: Format, low: float, high: float) -> Span:
-    nearest = min(abs(low), abs(high))
-    least = max((compute.next(nearest) - nearest) / 2, compute.subnormal) if nearest else compute.subnormal
-    half = half_width(low, high)
-    is_centred = 4 * abs(Fraction(low) + half) < half
-    return Span(compute.round(float(half)), least, compute.tiny, compute.subnormal, is_centred)
+    least, least_above = (
+        max((compute.next(size) - size) / 2, compute.subnormal) if size else compute.subnormal
+        for size in (min(abs(low), abs(high)), abs(high))
+    )
+    return Span(compute.round(float(half_width(low, high))), least, least_above, compute.tiny, compute.subnormal)
 
 
 def as_factor(compute: Format, size: Fraction, above: float = 1) -> Factor:

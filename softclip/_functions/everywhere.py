@@ -67,18 +67,17 @@ class Logistic(OddSquash):
         return 2 * a if self.halved else a
 
     def inverts_between(self, span: Span) -> bool:
-        return span.is_ordinary
+        return span.ratio_holds or span.product_holds
 
     def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
-        if not span.quotient_holds:
+        if not span.ratio_holds:
             a = ops.asinh(tan_arcsin_between(ops, side, below, above)[0])
             return 2 * a if self.halved else a
         r = below / above
         a = ops.log(r)
-        if span.is_centred:
-            # log r is 2 artanh((r - 1) / (r + 1)). Around the middle, where the rounding of r counts, what is lost is
-            # the difference of that quotient, 1 / (1 + 2 / (r - 1)), and side / half.
-            a = a + (side * (2 / span.half) - 2 / (1 + 2 / (r - 1)))
+        # log r is 2 artanh((r - 1) / (r + 1)). Around the middle, where the rounding of r counts, what is lost is the
+        # difference of that quotient, 1 / (1 + 2 / (r - 1)), and side / half.
+        a = a + (side * (2 / span.half) - 2 / (1 + 2 / (r - 1)))
         return a if self.halved else 0.5 * a
 
 
@@ -235,7 +234,7 @@ class Erf(OddSquash):
         # Around the middle, where the rounding of t counts, a is wrong by (erf(a) - v) / slope.
         a = ops.erfcinv(ops.minimum(below, above) / span.half)
         v = ops.abs(side) / span.half
-        return ops.copysign(a + (v - ops.erf(a)) * (1 / self.slope) if span.is_centred else ops.abs(a), side)
+        return ops.copysign(a + (v - ops.erf(a)) * (1 / self.slope), side)
 
 
 class Gudermannian(OddSquash):

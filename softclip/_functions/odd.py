@@ -36,12 +36,12 @@ class Span(NamedTuple):
     """Half the distance between the bounds."""
     least: float
     """The least distance that a number can have from one of the bounds, but 0."""
+    least_above: float
+    """The least that it can have from the upper bound, but 0."""
     tiny: float
     """The smallest normal number."""
     subnormal: float
     """The smallest number."""
-    is_centred: bool
-    """Whether y has more digits around the middle of the bounds than close to them."""
 
     @property
     def is_ordinary(self) -> bool:
@@ -57,6 +57,11 @@ class Span(NamedTuple):
     def quotient_holds(self) -> bool:
         """The same of the quotient of the distances from the nearer and the farther bound."""
         return self.is_ordinary and (2 * self.half <= 1 or self.least >= 4 * self.half * self.tiny)
+
+    @property
+    def ratio_holds(self) -> bool:
+        """The same of the quotient of those from the lower and the upper bound, which may not overflow either."""
+        return self.quotient_holds and self.least_above >= 4 * self.half * self.tiny
 
     @property
     def speck(self) -> float:
@@ -126,7 +131,7 @@ class OddSquash(Squash):
 
         `side` is the distance from the middle, with its sign; `below` and `above` are those from the bounds, negative
         outside. Each is accurate relative to its value. There is no branch, and nothing is promised of gradients.
-        Around the middle the result is as accurate as y, and relative to its value if the span is centred.
+        The result is accurate relative to its value, also around the middle.
         """
         raise NotImplementedError
 
