@@ -128,6 +128,15 @@ def test_the_inverse_on_a_bound_is_infinite_and_outside_nan(
     np.testing.assert_allclose(x, [math.nan] * 3 + [-math.inf, middle, math.inf] + [math.nan] * 4, atol=1e-6)
 
 
+@pytest.mark.needs("numpy")
+@pytest.mark.parametrize(("zero", "other"), [(0.0, 1.03125), (-0.0, 1.046875)])  # a plan is kept for both zeros
+@pytest.mark.parametrize("name", NAMED)
+def test_a_bound_of_either_zero(name: str, zero: float, other: float) -> None:
+    y = np.array([0.0, -0.0], np.float32)
+    np.testing.assert_array_equal(soft_clip_inverse(y, -other, zero, name), np.inf)
+    np.testing.assert_array_equal(soft_clip_inverse(y, zero, other, name), -np.inf)
+
+
 DIRECT = ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "sine"]
 
 

@@ -166,8 +166,8 @@ def inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
 
 
 def direct_inverse(ops: Ops, g: OddSquash, y: Array, c: Constants) -> Array:
-    below = y - (c.low or -0.0)  # -0.0 less -0.0 is 0.0, whose quotients are on the right side
-    return place(g.quantile_between(ops, _side(y, c), below, c.high - y, c.span), c)
+    below, above = y - (c.low or -0.0), (c.high or 0.0) - y  # never -0.0, whose quotients are on the wrong side
+    return place(g.quantile_between(ops, _side(y, c), below, above, c.span), c)
 
 
 def declared_inverse(ops: Ops, g: Any, y: Array, c: Constants) -> Array:
