@@ -12,12 +12,21 @@ import numpy as np
 import pytest
 from oracle import CDFS
 
-from softclip import NAMES, algebraic, hinge
+from softclip import (
+    NAMES,
+    algebraic,
+    hinge,
+    soft_clip,
+    soft_clip_derivative,
+    soft_clip_inverse,
+    soft_clip_log_derivative,
+)
 from softclip._functions.named import from_name
 
 STRICT_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
+FUNCTIONS = (soft_clip, soft_clip_inverse, soft_clip_derivative, soft_clip_log_derivative)
 
 CALLS: dict[str, tuple[tuple[float, float], float | None]] = {
     "-b to b": ((-2.0, 2.0), None),

@@ -11,22 +11,18 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from libraries import LIBRARIES, Library
+from libraries import FUNCTIONS, LIBRARIES, Library
 
 from softclip import (
     NAMES,
     Squash,
     hinge,
     soft_clip,
-    soft_clip_derivative,
-    soft_clip_inverse,
-    soft_clip_log_derivative,
 )
 from softclip._functions.named import NAMED
 
 X = np.linspace(-1, 1, 3)
 NAN, INF = float("nan"), float("inf")
-FUNCTIONS = (soft_clip, soft_clip_inverse, soft_clip_derivative, soft_clip_log_derivative)
 
 
 def test_type_checkers_know_the_names_that_there_are() -> None:

@@ -12,15 +12,26 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import array_api_compat.numpy
 import numpy as np
 import pytest
 
 import softclip
 from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip._formulas.call import Call
+from softclip._formulas.formats import FORMATS
+from softclip._libraries.standard import Library
 
 ROOT = Path(__file__).parent.parent
 ADAPTED = ("torch", "jax", "cupy", "flax", "optax", "sklearn", "dask", "xarray")
+QUANTITIES: dict[Any, Any] = {
+    soft_clip: "value",
+    soft_clip_derivative: "derivative",
+    soft_clip_log_derivative: "log_derivative",
+    soft_clip_inverse: "inverse",
+}
 PUBLIC = [name for name in softclip.__all__ if callable(getattr(softclip, name))]
 
 
@@ -77,11 +88,19 @@ def test_the_function_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) ->
     exec(compile(block, "CONTRIBUTING.md", "exec"), {})  # noqa: S102
     x = np.concatenate([np.linspace(-9, 9, 99), [np.inf, -np.inf, np.nan]])
     for bounds in ((-1, 1), (0, 6), (-1, 3)):
-        for f in (soft_clip, soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse):
+        for f in QUANTITIES:
             if f is soft_clip_inverse:  # that of softsign between numbers has a form of its own
-                np.testing.assert_allclose(f(x, *bounds, "rational"), f(x, *bounds, "softsign"), rtol=1e-14)
+                np.testing.assert_allclose(f(x, *bounds, "rational"), f(x, *bounds, "softsign"), rtol=2e-15)
             else:
                 np.testing.assert_array_equal(f(x, *bounds, "rational"), f(x, *bounds, "softsign"))
+            standard = Library(array_api_compat.numpy)  # which reads no bounds
+            low, high = (np.array([float(v)]) for v in bounds)
+            with np.errstate(all="ignore"):
+                softsign, rational = (
+                    standard.evaluate(x, Call(QUANTITIES[f], NAMED[g], FORMATS["float64"], low, high, None))
+                    for g in ("softsign", "rational")
+                )
+            np.testing.assert_allclose(rational, softsign, rtol=2e-15)
 
 
 @pytest.mark.parametrize("name", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])

@@ -9,11 +9,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from libraries import ALL, CALLS, HINGE, Library, alternating, in_turn, name_of
+from libraries import ALL, CALLS, FUNCTIONS, HINGE, Library, alternating, in_turn, name_of
 
-from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse
 
-FUNCTIONS = (soft_clip, soft_clip_inverse, soft_clip_derivative, soft_clip_log_derivative)
 functions = pytest.mark.parametrize("function", FUNCTIONS, ids=name_of)
 numpys = pytest.mark.needs("numpy")
 

@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from libraries import ALL, DTYPES, alternating, name_of
+from libraries import ALL, DTYPES, FUNCTIONS, alternating, name_of
 
 from softclip import (
     Squash,
@@ -24,7 +24,6 @@ from softclip import (
 )
 
 pytestmark = pytest.mark.needs("numpy")
-FUNCTIONS = (soft_clip, soft_clip_derivative, soft_clip_log_derivative, soft_clip_inverse)
 DECLARED = Squash(
     lambda z: 3 / (1 + np.exp(1.0 - z)) - 1,
     -1.0,

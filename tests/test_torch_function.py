@@ -189,6 +189,25 @@ class TestCompiled:
         assert [t.data_ptr() for t in saved.tensors] == [x.data_ptr()]
 
     @pytest.mark.parametrize(
+        ("g", "sigma"),
+        [("sigmoid", torch.sigmoid), ("algebraic", lambda x: 0.5 + 0.5 * x / torch.sqrt(1 + x * x))],
+        ids=["sigmoid", "algebraic"],
+    )
+    def test_learned_bounds(self, compiled: Any, g: Any, sigma: Any) -> None:
+        """Compared with the formula in float64. Nothing larger than x and the bounds is kept."""
+        low, high = (torch.linspace(*ends, 20)[:, None].requires_grad_() for ends in ((-2, -1), (0, 3)))
+        inputs = torch.linspace(-9, 9, 6000).reshape(20, 300).requires_grad_(), low, high
+        with Saved() as saved:
+            y = compiled(lambda *inputs: soft_clip(*inputs, g))(*inputs)
+        found = torch.autograd.grad(y.square().sum(), inputs)
+        assert sum(t.numel() for t in saved.tensors) <= 6000 + 2 * 20
+        x, low, high = wide = [v.detach().double().requires_grad_() for v in inputs]
+        truth = low + (high - low) * sigma(x)
+        torch.testing.assert_close(y.double(), truth, rtol=1e-6, atol=1e-6)
+        for v, want in zip(found, torch.autograd.grad(truth.square().sum(), wide), strict=True):
+            torch.testing.assert_close(v.double(), want, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize(
         ("g", "call", "inner"),
         alternating(["tanh", "arctan", hinge(0.25)], ["0 to b", "slope"], ["", "grad", "jacfwd"]),
         ids=str,

@@ -74,7 +74,7 @@ class Constants(NamedTuple):
     """The constants of f between two bounds: numbers, or arrays that broadcast with x.
 
     u = ((x prescale - shift - shift_rest) / divisor) factor factor2 + center, where a step whose constant is None is
-    left out.
+    left out. `width` is 2 half, made larger until low + width reaches high.
     """
 
     low: Array

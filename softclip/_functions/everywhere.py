@@ -164,8 +164,6 @@ class Softsign(OddSquash):
 class Algebraic(OddSquash):
     """u / sqrt(1 + u^2)."""
 
-    reach = 0.5
-
     def sigma(self, ops: Operations, u: Array) -> Array:
         # Numerator and denominator are divided by max(1, abs u), so that nothing overflows. Past 1 the numerator is 1,
         # and every operation that is left is monotone.

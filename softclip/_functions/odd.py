@@ -85,7 +85,7 @@ class OddSquash(Squash):
 
     Subnormal numbers lose digits, and a factor up to 4 keeps that loss smaller than the contract allows.
     """
-    reach: float
+    reach: float = 0.5
     """How far `core` counts: up to where sigma is between 0.35 and 0.5, and 1 - tail is about as accurate as sigma."""
 
     def __init__(self, name: str) -> None:

@@ -1,6 +1,9 @@
 """How each array library runs a formula: one file for each, and `find`, which tells the library of an array.
 
 `standard` does it for any library that follows the Python array API standard, and lists what a library may do in its
-own way. To add a library, subclass its `Library` in a file here, and name that file in `find`. `dask` is a short
-example.
+own way. `pieces` runs programs with bounds that are arrays, for NumPy and torch. torch has four files: `torch` itself,
+`torch_blocks` for tensors in main memory, `torch_in_place` for results that are written into a tensor, and
+`torch_rules` with derivatives.
+
+To add a library, subclass the `Library` of `standard` in a file here, and name that file in `find`. `dask` is short.
 """

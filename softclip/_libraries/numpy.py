@@ -24,7 +24,7 @@ FEW = 1024
 """Of so many bounds at most the constants are kept for the next call."""
 
 MANY = 2048
-"""As many elements take longer than it takes to call a function."""
+"""Of fewer elements what is fastest depends on what a call costs, and not on what an element costs."""
 
 
 class NumPy(Library):
@@ -86,7 +86,7 @@ class NumPy(Library):
                 return y if ordinary else y.astype(dtype, copy=False).reshape(x.shape)
             y = np.empty_like(x, dtype=dtype, subok=False)
             size = 0
-            for x_block, y_block in self.blocks([x, y], compute, self.block_bytes // compute.itemsize):
+            for x_block, y_block in _blocks(x, y, compute, compute, self.block_bytes // compute.itemsize):
                 if x_block.size != size:
                     size, slots = x_block.size, [*steps.slots]
                 made = steps.run(slots, (x_block,), y_block)
@@ -108,34 +108,22 @@ class NumPy(Library):
         if not out.flags.writeable:
             msg = "out is read-only"
             raise ValueError(msg)
-        size = self.block_bytes // compute.itemsize
         if call.between_numbers:
-            with np.nditer(
-                [x, out],
-                flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok", "copy_if_overlap"],
-                op_flags=[[mode, "overlap_assume_elementwise"] for mode in ("readonly", "writeonly")],
-                op_dtypes=[x.dtype.newbyteorder("="), dtype],
-                casting="unsafe",
-                buffersize=size,
-            ) as blocks:
-                blocks.reset()
-                for x_block, out_block in blocks:
-                    out_block[...] = self.run(x_block, call)
+            size = self.block_bytes // compute.itemsize
+            for x_block, out_block in _blocks(x, out, x.dtype.newbyteorder("="), dtype, size):
+                out_block[...] = self.run(x_block, call)
             return out
         x = np.asarray(x)
         if np.may_share_memory(x, out) and not _same_elements(x, out):
             x = x.copy()
         with np.errstate(all="ignore"):
-            of_bounds, groups = self.prepared(call.with_arrays([self.kept(v) or v for v in call.arrays]))
-            x = np.broadcast_to(x, out.shape)
-            run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, size, out=np.asarray(out))
+            self.by_pieces(x, self._with_kept(call), np.asarray(out))
         return out
 
     def run_between_arrays(self, x: Array, call: Call) -> Array:
         compute, dtype = self.dtype(call.format.computed_in), self.dtype(call.format)
         x = np.asarray(x)  # a matrix stays one when it is reshaped
-        if not call.is_kept:
-            call = call.with_arrays([self.kept(v) or v for v in call.arrays])
+        call = self._with_kept(call)
         with np.errstate(all="ignore"):
             shape, tasks = self.tasks(call, x.shape) if call.is_kept else ((), [])
             if tasks:
@@ -144,10 +132,18 @@ class NumPy(Library):
                 for task in tasks:
                     task.run(ARRAYS, [*task.slots], (inside,), y)
                 return y
-            of_bounds, groups = self.prepared(call)
-            x = np.broadcast_to(x, broadcast_shape(x.shape, of_bounds))
-            size = self.block_bytes // compute.itemsize
-            return run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, size)[0]
+            return self.by_pieces(x, call, None)
+
+    def by_pieces(self, x: Array, call: Call, out: Array | None) -> Array:
+        """The result between arrays, written to `out`, or a new array if that is None."""
+        compute, dtype = self.dtype(call.format.computed_in), self.dtype(call.format)
+        of_bounds, groups = self.prepared(call)
+        x = np.broadcast_to(x, broadcast_shape(x.shape, of_bounds))
+        size = self.block_bytes // compute.itemsize
+        return run_by_pieces(ARRAYS, [x], of_bounds, groups, compute, dtype, size, out=out)[0]
+
+    def _with_kept(self, call: Call) -> Call:
+        return call if call.is_kept else call.with_arrays([self.kept(v) or v for v in call.arrays])
 
     def _tasks(self, call: Call, shape: tuple[int, ...]) -> tuple[tuple[int, ...], list[Task]]:
         """For an x of that shape the shape of the result, and what is run; nothing if that is more than a piece."""
@@ -167,19 +163,6 @@ class NumPy(Library):
         compute = self.dtype(call.format.computed_in)
         arrays = [np.array(v.array if isinstance(v, Kept) else v, compute) for v in call.arrays]
         return prepared(ARRAYS, call.with_arrays(arrays))
-
-    def blocks(self, arrays: list[Array], dtype: Any, size: int) -> Any:
-        """Pieces of the arrays, broadcast, as 1-d arrays of the dtype and that size. The second is written to."""
-        with np.nditer(
-            arrays,
-            flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok"],
-            op_flags=[["writeonly" if i == 1 else "readonly"] for i in range(len(arrays))],
-            op_dtypes=[dtype] * len(arrays),
-            casting="unsafe",
-            buffersize=size,
-        ) as blocks:
-            blocks.reset()
-            yield from blocks
 
     def _steps(self, call: Call) -> tuple[Steps, np.dtype[Any], np.dtype[Any]]:
         """The program of a call, the dtype that it computes in, and that of the result."""
@@ -203,6 +186,20 @@ class NumPy(Library):
             "logistic": _logistic,
         }
         return own.get(operation) or getattr(np, operation, None) or self._special(operation)
+
+
+def _blocks(x: Array, y: Array, of_x: Any, of_y: Any, size: int) -> Any:
+    """Pieces of x and y as 1-d arrays of these dtypes and that size. y is written to, and may share memory with x."""
+    with np.nditer(
+        [x, y],
+        flags=["external_loop", "buffered", "delay_bufalloc", "zerosize_ok", "copy_if_overlap"],
+        op_flags=[[mode, "overlap_assume_elementwise"] for mode in ("readonly", "writeonly")],
+        op_dtypes=[of_x, of_y],
+        casting="unsafe",
+        buffersize=size,
+    ) as blocks:
+        blocks.reset()
+        yield from blocks
 
 
 def _same_elements(x: Array, out: Array) -> bool:
