@@ -46,8 +46,12 @@ OF_NUMBERS = [
         "calculus_declared",
         "every_16_bit_value",
         "inverse",
+        "in_place",
+        "jax_array_bounds",
         "kernel",
+        "known_bounds",
         "numpy",
+        "partials",
         "program",
         "properties",
     )
