@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-from libraries import EXACT, g_of
+from libraries import EXACT, Library, g_of
 from mpmath import mp, mpf
 
 from softclip import (
@@ -154,3 +154,32 @@ def test_a_large_factor_saves_a_tail_below_the_smallest_number(dtype: str, large
     for slope in (large, np.array([large], dtype)):
         found = soft_clip_derivative(x, low, high, slope=slope)
         np.testing.assert_allclose(found, [float(4 * large * mp.exp(z))], rtol=3e-5 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("how", ["numbers", "array bounds"])
+@pytest.mark.parametrize("slope", [None, 1.0, 3.0])
+@pytest.mark.parametrize("softness", [1e-3, 0.02, 0.3, 1.0, 20.0, 1e4])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_hinge_of_any_softness_around_0(
+    library: Library, dtype: str, softness: float, slope: float | None, how: str
+) -> None:
+    """DESIGN 2.2: between -b and b accurate relative to the result. A soft hinge crosses 0 far from its corners too."""
+    numpy = np.dtype(dtype)
+    bound, g = 1.5, hinge(softness)
+    middle = 0.0 if slope else 0.5
+    scale = bound / (slope or 1.0)
+    steps = np.array([1e-6, 1e-3, 0.1, 0.3, 0.45, 0.55, 0.9, 1.1, 2.0, 7.0]) * max(scale, softness)
+    x = (middle + np.concatenate([-steps, steps])).astype(numpy)
+    low, high = (np.full(len(x), b, numpy) if how == "array bounds" else b for b in (-bound, bound))
+    low, high = (library.asarray(v) if how == "array bounds" else v for v in (low, high))
+    y = library.to_numpy(soft_clip(library.asarray(x), low, high, g, slope=slope)).astype(np.float64)
+    true = [oracle.hinge(float(v), -bound, bound, softness, slope) for v in x]
+    # Near the crossing x is exact, and further away it is known to half an ulp, of x or of the ends.
+    known_to = np.array([abs(v) for v in x]) + (1.0 if slope is None else scale)
+    spacing = np.finfo(numpy).eps
+    slopes = [float(oracle.derivatives(float(v), -bound, bound, "hinge", slope, softness)[0]) for v in x]
+    for v, found, expected, distance, steep in zip(x, y, true, known_to, slopes, strict=True):
+        near_the_middle = abs(float(v) - middle) < 0.4 * max(scale, softness)
+        rounding = 0.0 if near_the_middle and slope else 4 * spacing * distance * steep
+        allowed = (16 if library.xla else 8) * spacing * abs(float(expected)) + rounding
+        assert abs(found - float(expected)) <= allowed, (v, found, float(expected))

@@ -112,7 +112,14 @@ class HingeConstants(NamedTuple):
     kappa: Array
     corners: Array
     weight: Array
+    decay: Array | None
+    mass: Array
+    half_decay: Array
     half_mass: Array
+    cut: Array | None
+    straight: Array | None
+    inner: Array
+    """The distance from the middle beyond which f is no small part of the bounds, however soft the corners are."""
     unit: Array | None
     """What a distance of y is multiplied by to become one of x; None if it has to be done in two steps."""
     density_factor: Factor = None  # type: ignore[assignment]

@@ -11,7 +11,8 @@ value, because the bounds decide how it is best computed:
     whole, cut   lo + w G(u), w = hi - lo; and cut at hi         the same for sigmoid and tanh, where tanh is slow
     mixed        m + h sigma(u) around the middle, else tails    bounds that are arrays, of any kind
     declared     tails of a function that is not the package's
-    hinged, hinged_symmetric, hinged_low, hinged_high            the hinge: tails; with odd in the middle; one bound
+    hinged, hinged_odd, hinged_mixed                             the hinge, as tails, odd and mixed
+    hinged_low, hinged_high                                      the hinge with one bound
 
 Written this way f stays in the bounds by the monotonicity of rounding alone, and h t, unlike (hi - lo) G, cannot
 overflow. Every branch of a ``where`` is finite wherever it is not taken, so that no gradient is NaN.
@@ -99,12 +100,18 @@ def hinged(ops: Ops, g: Hinge, x: Array, c: HingeConstants) -> Array:
     return ops.where(y < 0, c.low + t, c.high - t)
 
 
-def hinged_symmetric(ops: Ops, g: Hinge, x: Array, c: HingeConstants) -> Array:
+def hinged_odd(ops: Ops, g: Hinge, x: Array, c: HingeConstants) -> Array:
+    y = _from(x if c.prescale is None else x * c.prescale, c.center)
+    return ops.copysign(ops.affine(None, c.half, g.sigma(ops, ops.abs(y), c)), y)
+
+
+def hinged_mixed(ops: Ops, g: Hinge, x: Array, c: HingeConstants) -> Array:
     y, d = distances(ops, x, c)
     t = c.half * g.tail(ops, d, c)
     outer = ops.where(y < 0, c.low + t, c.high - t)
-    inside = ops.abs(y) < 0.5 * c.width
-    return ops.where(inside, c.middle + c.half * g.sigma(ops, ops.where(inside, y, 0.0), c), outer)
+    inside = ops.abs(y) < c.inner
+    s = c.half * g.sigma(ops, ops.abs(ops.where(inside, y, 0.0)), c)
+    return ops.where(inside, c.middle + ops.where(y < 0, -s, s), outer)
 
 
 def hinged_low(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
@@ -134,11 +141,11 @@ def log_derivative(ops: Ops, g: Squash, x: Array, c: Any) -> Array:
 
 def _density(ops: Ops, g: Any, x: Array, c: Any) -> Array:
     """The density, boosted if its factor says so."""
-    boost = ops.boost(x, c.density_factor.boost_level)
+    level = c.density_factor.boost_level
     if g.kind == "hinge":
-        return g.density(ops, distances(ops, x, c)[1], c, boost)
+        return g.density(ops, distances(ops, x, c)[1], c, ops.boost(x, level))
     u = position(ops, x, c)
-    return g.density(ops, ops.abs(u), boost) if g.kind == "odd" else ops.call(g.derivative, u)
+    return ops.density(g, u, level) if g.kind == "odd" else ops.call(g.derivative, u)
 
 
 def _log_density(ops: Ops, g: Any, x: Array, c: Any) -> Array:
@@ -254,10 +261,13 @@ def place(u: Array, c: Constants) -> Array:
 def distances(ops: Ops, x: Array, c: HingeConstants) -> tuple[Array, Array]:
     """How far x is from the middle of the ends, signed, and inwards from the nearer end."""
     x = x if c.prescale is None else x * c.prescale
-    y, from_start, from_end = (
-        x - number if rest is None else x - number - rest for number, rest in (c.center, c.start, c.end)
-    )
-    return y, ops.where(y < 0, from_start, -from_end)
+    y = _from(x, c.center)
+    return y, ops.where(y < 0, _from(x, c.start), -_from(x, c.end))
+
+
+def _from(x: Array, point: Parts) -> Array:
+    number, rest = point
+    return x - number if rest is None else x - number - rest
 
 
 def from_bound(x: Array, c: CornerConstants) -> Array:

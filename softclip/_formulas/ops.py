@@ -59,6 +59,10 @@ class Ops(Operations):
         """g.tail of abs(u), as a function of u whose derivative is known."""
         return g.tail(self, self._size(u), self.boost(u, boost_level))
 
+    def density(self, g: OddSquash, u: Array, boost_level: int) -> Array:
+        """g.density of abs(u)."""
+        return g.density(self, self.abs(u), self.boost(u, boost_level))
+
     def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
         """g.quantile of t = near / factor, as a function of v and near whose derivative is known."""
         return g.quantile(self, v, factor.measure(self._size(near)), self.boost(near, factor.boost_level))

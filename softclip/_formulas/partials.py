@@ -90,7 +90,7 @@ def _of_hinge(ops: Ops, g: Hinge, x: Array, c: HingeConstants, slope: Any) -> Pa
         return Partials(of_x, ops.where(y < 0, 1 - near, near), ops.where(y < 0, near, 1 - near))
     a = ops.minimum(d * c.kappa, 800.0)
     near, far = g.corner_density(ops, -a), g.corner_density(ops, a - c.corners)
-    mass = 0.5 * c.half_mass * (2 - c.half_mass)
+    mass = 0.5 * c.mass
     delta = mass * g.density(ops, d, c, 1.0)
     shared = (0.5 - 0.5 * slope) * delta
     return Partials(

@@ -52,8 +52,9 @@ def number_plan(call: Call, autodiff: bool, logistic: bool = False) -> Plan:
         return _corner(call), plan_numbers.corner(g, compute, low, high)  # type: ignore[arg-type]
     if g.kind == "hinge":
         c = plan_numbers.hinge(quantity, g, compute, low, high, slope)  # type: ignore[arg-type]
-        symmetric = quantity == "value" and low == -high
-        return formulas.hinged_symmetric if symmetric else FORMULAS["hinge", quantity], c
+        if quantity != "value" or low != -high:
+            return FORMULAS["hinge", quantity], c
+        return formulas.hinged_mixed if autodiff or c.decay is None else formulas.hinged_odd, c
     if g.kind == "odd" and quantity == "value":
         return _odd_value(call, autodiff, logistic)
     above = 1 if autodiff or g.kind != "odd" else g.unboosted[1]  # type: ignore[attr-defined]
@@ -97,7 +98,7 @@ def array_plan(call: Call, ops: Ops) -> Plan:
         return _corner(call), plan_arrays.corner(g, compute, low, high)  # type: ignore[arg-type]
     if g.kind == "hinge":
         c = plan_arrays.hinge(quantity, ops, g, compute, low, high, slope)  # type: ignore[arg-type]
-        return formulas.hinged_symmetric if quantity == "value" else FORMULAS["hinge", quantity], c
+        return formulas.hinged_mixed if quantity == "value" else FORMULAS["hinge", quantity], c
     several = g.kind == "odd" and quantity == "value"
     formula = formulas.mixed if several else FORMULAS[g.kind, quantity]
     return formula, plan_arrays.constants(quantity, ops, g, compute, low, high, slope)

@@ -15,7 +15,7 @@ from softclip._formulas.constants import Constants, CornerConstants, Factor, Hin
 from softclip._formulas.formats import Format
 from softclip._formulas.ops import Ops
 from softclip._formulas.plan_numbers import kind_of_factor, unit_slope
-from softclip._functions.hinge import Hinge
+from softclip._functions.hinge import STRAIGHT, Hinge
 from softclip._functions.squash import Squash
 
 Array = Any
@@ -102,9 +102,9 @@ def hinge(
         corners = within(2 * (half / within(g.softness)))
     softness = within(softness)
     corners = corners if slope is None else ops.maximum(corners, 2 * (width / softness))  # where softness was cut
-    half_mass, mass = (
-        -(math.expm1(part * corners) if isinstance(corners, float) else ops.expm1(part * corners))
-        for part in (-0.5, -1)
+    (decay, mass), (half_decay, half_mass) = (
+        (math.exp(-v), -math.expm1(-v)) if isinstance(v, float) else (ops.exp(-v), -ops.expm1(-v))
+        for v in (corners, 0.5 * corners)
     )
     c = HingeConstants(
         low,
@@ -119,7 +119,13 @@ def hinge(
         kappa=1 / softness,
         corners=corners,
         weight=2 / corners,
+        decay=decay,
+        mass=mass,
+        half_decay=half_decay,
         half_mass=half_mass,
+        cut=STRAIGHT,
+        straight=STRAIGHT * softness,
+        inner=max(0.5 * width, softness) if slope is None else ops.maximum(0.5 * width, softness),
         unit=None if slope is None else within(scale / slope),
     )
     if quantity not in ("derivative", "log_derivative"):

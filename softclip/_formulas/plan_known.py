@@ -22,6 +22,7 @@ from softclip._formulas.formats import Format
 from softclip._formulas.formulas import Formula
 from softclip._formulas.plan import FORMULAS, number_plan
 from softclip._formulas.plan_numbers import unit_slope
+from softclip._functions.hinge import APART, STRAIGHT
 
 Array = Any
 
@@ -105,10 +106,8 @@ def _ordinary_groups(call: Call, members: Array | None, logistic: bool) -> list[
         return [_group(call, members)]
     low, high = call.low, call.high
     if call.g.kind == "hinge":
-        return [
-            _group(call, mine, formula)
-            for mine, formula in _parted(low == -high, members, formulas.hinged_symmetric, formulas.hinged)
-        ]
+        parts = _parted(low == -high, members, formulas.hinged_mixed, formulas.hinged)
+        return [_past_the_end(_group(call, mine, formula)) for mine, formula in parts]
     from_zero = (low == 0) | (high == 0)
     if np.any(from_zero):
         middle, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
@@ -190,7 +189,10 @@ def hinge(call: Call) -> HingeConstants:
     )
     width = _divided(extent, steep)
     start, end = (plan_arrays.add(center, (side * width[0], side * width[1])) for side in (-1, 1))
+    wide = _divided(softness, steep)
     corners = _number(_divided(extent, _exact(0.5 * softness[0])), dtype)
+    between = np.float64(corners)
+    cut = STRAIGHT if np.max(corners) >= APART else None
     c = HingeConstants(
         low,
         high,
@@ -204,12 +206,18 @@ def hinge(call: Call) -> HingeConstants:
         kappa=_number(_divided(steep, softness), dtype),
         corners=corners,
         weight=_number(_divided(softness, extent), dtype),
-        half_mass=_number((-np.expm1(-0.5 * np.float64(corners)), 0.0), dtype),
+        decay=None if np.min(corners) >= APART else _number((np.exp(-between), 0.0), dtype),
+        mass=_number((-np.expm1(-between), 0.0), dtype),
+        half_decay=_number((np.exp(-0.5 * between), 0.0), dtype),
+        half_mass=_number((-np.expm1(-0.5 * between), 0.0), dtype),
+        cut=cut,
+        straight=None if cut is None else _number((cut * wide[0], 0.0), dtype),
+        inner=_number((np.maximum(0.5 * width[0], wide[0]), 0.0), dtype),
         unit=None if slope is None else _number(_divided(_exact(1.0), steep), dtype),
     )
     if quantity not in ("derivative", "log_derivative"):
         return c
-    factor = (half[0] if slope is None else 0.5 * steep[0]) * -np.expm1(-np.float64(corners))
+    factor = (half[0] if slope is None else 0.5 * steep[0]) * -np.expm1(-between)
     return c._replace(
         density_factor=as_factor(format_.computed_in, _number((factor, 0.0), dtype)),
         log_density_factor=_number((np.log(factor), 0.0), dtype),
@@ -231,6 +239,15 @@ def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
     if np.min(reduced) >= compute.tiny:
         return Factor(size, reduced)
     return Factor(size, np.maximum(reduced, unit), np.minimum(size, 1))
+
+
+def _past_the_end(group: Group) -> Group:
+    """As `plan_numbers` has it, the odd formula if it can go on past the end, until the corner is not seen any more."""
+    c = group.constants
+    if group.formula is not formulas.hinged_mixed or c.cut is not None:
+        return group
+    cut = 0.5 * c.corners + STRAIGHT
+    return group._replace(formula=formulas.hinged_odd, constants=c._replace(cut=cut, straight=cut / c.kappa))
 
 
 def _clipped(group: Group) -> Group:

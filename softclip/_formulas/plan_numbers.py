@@ -8,7 +8,7 @@ from fractions import Fraction
 from softclip._formulas.call import Quantity
 from softclip._formulas.constants import Constants, CornerConstants, Factor, HingeConstants, WideFactor
 from softclip._formulas.formats import Format
-from softclip._functions.hinge import Hinge
+from softclip._functions.hinge import APART, STRAIGHT, Hinge
 from softclip._functions.odd import Span
 from softclip._functions.squash import Squash
 
@@ -117,6 +117,10 @@ def hinge(
             relative_slope = min(relative_slope, half * prescale / Fraction(compute.tiny))
         center, width, softness = middle, half / relative_slope, softness / relative_slope
     corners = _finite(_within(compute, min(2 * width / softness, _CORNERS)))
+    apart = corners >= APART
+    cut = STRAIGHT if apart else None
+    if quantity == "value" and low == -high and not apart:
+        cut = 0.5 * corners + STRAIGHT  # the odd formula goes on past the end, until the corner is not seen any more
     scaled = [compute.split(_within(compute, end * prescale)) for end in (center - width, center + width, center)]
     c = HingeConstants(
         low,
@@ -131,7 +135,13 @@ def hinge(
         kappa=_finite(_within(compute, 1 / (softness * prescale))),
         corners=corners,
         weight=_finite(_within(compute, softness / width)),
+        decay=None if apart else math.exp(-corners),
+        mass=-math.expm1(-corners),
+        half_decay=math.exp(-0.5 * corners),
         half_mass=-math.expm1(-0.5 * corners),
+        cut=cut,
+        straight=None if cut is None else _finite(_within(compute, Fraction(cut) * softness * prescale)),
+        inner=_finite(_within(compute, max(width / 2, softness) * prescale)),
         unit=None if slope is None else _finite(_within(compute, prescale / Fraction(slope))),
     )
     if quantity not in ("derivative", "log_derivative"):

@@ -10,6 +10,11 @@ from softclip._functions.squash import Squash, as_number
 
 Array = Any
 
+APART = 80.0
+"""The distance between the ends, in units of the softness, from which neither corner is seen at the middle."""
+STRAIGHT = 40.0
+"""The distance from a corner at which it is not seen: e^-40 is nothing beside 1."""
+
 
 class Hinge(Squash):
     """s [softplus(z/s) - softplus((z - 1)/s)]: a clip of z to (0, 1) whose corners are rounded over the softness s.
@@ -18,11 +23,15 @@ class Hinge(Squash):
     softness. So its methods take a distance in x instead of u, and constants ``c`` in the same units, which the plan
     computes from the bounds. The ends are the two points in x at which the corners are.
 
-        width      half the distance between the ends
-        kappa      1 / softness
-        corners    D, the distance between the ends divided by the softness, or a number so large that e^-D is 0
-        weight     2 / D
-        half_mass  1 - e^(-D/2)
+        width        half the distance between the ends
+        kappa        1 / softness
+        corners      D, the distance between the ends divided by the softness, or a number so large that e^-D is 0
+        weight       2 / D
+        decay, mass  e^-D and 1 - e^-D; decay is None if the corners are apart, so that it does not count
+        half_decay, half_mass      e^(-D/2) and 1 - e^(-D/2)
+        cut          where in units of the softness the function is straight. What is beyond is added separately, in
+                     units that cannot overflow. None if no distance is so large.
+        straight     cut / kappa
     """
 
     low, high, center = 0.0, 1.0, 0.5
@@ -36,46 +45,49 @@ class Hinge(Squash):
         self.name = f"hinge({self.softness!r})"
 
     def sigma(self, ops: Operations, y: Array, c: Any) -> Array:  # type: ignore[override]
-        """The function scaled to (-1, 1), at the signed distance y from the centre.
+        """The function scaled to (-1, 1), at the distance y >= 0 from the centre.
 
-        It is used for y up to a quarter of the distance between the ends; `tail` covers the rest. With z = y kappa and
-        q = e^(-D/2) it is (2/D) log((q + e^z) / (1 + q e^z)). For z >= 0 this is written as
-        (2/D) log1p((1 - q) (e^z - 1) / (1 + q e^z)), in which nothing cancels. Past z = 40, which is reached only if
-        D > 160, the function is straight to the precision of float64. The part beyond 40 is added separately, in units
-        that cannot overflow.
+        With q = e^(-D/2) and z = y kappa it is (2/D) log((q + e^z) / (1 + q e^z)), which is
+        (2/D) log1p((1 - q) (e^z - 1) / (1 + q e^z)). In that nothing cancels.
         """
-        a = ops.abs(y)
-        half = 0.5 * c.corners
-        z = ops.minimum(a * c.kappa, 40.0)
-        rounded = ops.log1p(c.half_mass * ops.expm1(z) / (1 + ops.exp(z - half)))
-        straight = ops.maximum(a - 40.0 / c.kappa, 0.0) / c.width
-        s = straight + c.weight * rounded
-        s = ops.minimum(s, 1.0)  # D may be less than the smallest normal number, and then it is inaccurate
-        return ops.where(y < 0, -s, s)
+        above = ops.expm1(ops.minimum(y * c.kappa, c.cut))
+        rounded = ops.log1p(c.half_mass * above / (1 + c.half_decay * (1 + above)))
+        s = ops.maximum(y - c.straight, 0.0) / c.width + c.weight * rounded
+        return ops.minimum(s, 1.0)
 
     def tail(self, ops: Operations, d: Array, c: Any) -> Array:
         """1 - sigma at the distance d from the nearer end, where d is positive between the ends.
 
-        With a = d kappa it is (2/D) [softplus(a) - softplus(a - D)]. With p = max(a, 0), the bracket is
-        p + log1p(e^(a - 2p) (1 - e^(2p - D)) / (1 + e^(a - D))), in which nothing cancels.
+        With a = d kappa it is (2/D) [softplus(a) - softplus(a - D)], which is
+        (2/D) log1p((1 - e^-D) e^a / (1 + e^(a - D))). In that nothing cancels.
         """
-        a = ops.minimum(d * c.kappa, 800.0)  # e^-800 is 0 in float64
-        p = ops.maximum(a, 0.0)
-        beyond = ops.minimum(2 * p - c.corners, 0.0)  # without rounding, a would never be more than D/2
-        rounded = ops.log1p(ops.exp(a - 2 * p) * -ops.expm1(beyond) / (1 + ops.exp(a - c.corners)))
-        return ops.minimum(ops.maximum(d, 0.0) / c.width + c.weight * rounded, 1.0)
+        e = ops.exp(self._inside(ops, d, c))
+        t = c.weight * ops.log1p(e if c.decay is None else c.mass * e / (1 + c.decay * e))
+        if c.straight is not None:
+            t = t + ops.maximum(d - c.straight, 0.0) / c.width
+        return ops.minimum(t, 1.0)
 
     def density(self, ops: Operations, d: Array, c: Any, s: float) -> Array:
         """s^2 times the derivative of sigma with respect to z = d / (2 width), divided by 1 - e^-D.
 
         Without s^2 it is 2 L(a) L(D - a), where a = d kappa and L is the logistic function, L(z) = 1 / (1 + e^-z).
         """
-        a = ops.minimum(d * c.kappa, 800.0)
-        return 2 * _logistic(ops, a, s) * _logistic(ops, c.corners - a, 1.0)
+        root = ops.exp(0.5 * self._inside(ops, d, c))
+        e = root * root
+        near = (s * root) * (s * root / (1 + e))
+        return 2 * near if c.decay is None else 2 * near / (1 + c.decay * e)
 
     def log_density(self, ops: Operations, d: Array, c: Any) -> Array:
-        a = ops.minimum(d * c.kappa, 800.0)
-        return math.log(2) - _softplus(ops, -a) - _softplus(ops, a - c.corners)
+        """log 2 - log1p(e^-a) - log1p(e^(a - D)), with both logarithms in one."""
+        a = self._inside(ops, d, c)
+        e = ops.exp(-ops.abs(a))
+        if c.decay is not None:
+            e = e + c.decay * (ops.exp(a) * (1 + e))
+        return math.log(2) + ops.minimum(a, 0.0) - ops.log1p(e)
+
+    def _inside(self, ops: Operations, d: Array, c: Any) -> Array:
+        """The distance from the nearer end in units of the softness, up to where the function is straight."""
+        return d * c.kappa if c.cut is None else ops.minimum(d * c.kappa, c.cut)
 
     def excess(self, ops: Operations, z: Array, b: Array) -> Array:
         """How much further from the middle the inverse of y is than y itself, in units of the softness.

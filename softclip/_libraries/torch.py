@@ -201,7 +201,7 @@ class Undifferentiated(Torch):
     def copysign(self, size: Any, a: Array) -> Array:
         if self.tracing():
             return super().copysign(size, a)  # ONNX has no copysign
-        return torch.copysign(torch.full((), size, dtype=a.dtype, device=a.device), a)
+        return torch.copysign(size if is_array(size) else torch.full((), size, dtype=a.dtype, device=a.device), a)
 
     def affine(self, base: Any, scale: Any, r: Array) -> Array:
         r = r.mul_(scale)
