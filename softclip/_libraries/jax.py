@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -15,14 +16,24 @@ import numpy as np
 from softclip._formulas.call import Call, Quantity, is_array
 from softclip._formulas.constants import Factor
 from softclip._formulas.formats import Format
-from softclip._formulas.formulas import Formula
 from softclip._formulas.partials import partials
-from softclip._formulas.plan import number_plan
+from softclip._formulas.plan import Plan, number_plan
 from softclip._functions.odd import OddSquash
 from softclip._functions.squash import Squash
 from softclip._libraries.standard import Library
 
 Array = Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # by identity, which jit compares at once: there is one of each
+class Asked:
+    """What is computed between numbers, without the numbers: f or another quantity, and of f the derivative too."""
+
+    g: Squash
+    format: Format
+    plan: Plan
+    """Its constants are their places in one array, as is each of those below."""
+    derivative: Plan | None
 
 
 class Jax(Library):
@@ -32,12 +43,13 @@ class Jax(Library):
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
-        self._evaluate = jax.jit(self._evaluate_between_numbers, static_argnums=(0, 1, 2))
+        self._evaluate = jax.jit(self._evaluate_between_numbers, static_argnums=0)
         self._evaluate_arrays = jax.jit(self._evaluate_between_arrays, static_argnums=0)
         # A rule is made when it is first asked for.
         self._rule = functools.cache(self._make_rule)
         self._quantile_rule = functools.cache(self._make_quantile_rule)
         self._value_rule = functools.cache(self._make_value_rule)
+        self._number_rule = functools.cache(self._make_number_rule)
 
     def owns(self, value: Array) -> bool:
         return isinstance(value, jax.Array)
@@ -63,11 +75,25 @@ class Jax(Library):
                 slope = min(max(slope, compute.tiny), math.ldexp(1.0, compute.largest))
             low, high, slope = (_opaque(v, x) if is_array(v) else v for v in (low, high, slope))
             return self._evaluate_arrays((call.quantity, call.g, call.format), x, low, high, slope)
-        formula, c, extreme = _number_plan(call)
-        return self._evaluate(formula, call.g, call.format, x, _opaque(c, x) if extreme else c)
+        if not isinstance(x, jax.core.Tracer):
+            asked, numbers = _asked_on_device(call)
+            return self._evaluate(asked, x, numbers)
+        asked, numbers, extreme = _asked(call)
+        return self._evaluate(asked, x, _opaque(numbers, x) if extreme else numbers)
 
-    def _evaluate_between_numbers(self, formula: Formula, g: Squash, format_: Format, x: Array, c: Any) -> Array:
-        return self._as_weak(self.apply((formula, c), x, g, format_), x)
+    def _evaluate_between_numbers(self, asked: Asked, x: Array, numbers: Array) -> Array:
+        rule = self._number_rule if asked.derivative else self._with_numbers
+        return self._as_weak(rule(asked)(x, numbers), x)
+
+    def _with_numbers(self, asked: Asked, *, derivative: bool = False) -> Callable[[Array, Array], Array]:
+        """What is asked for, or its derivative, as a function of x and all constants as one array."""
+        formula, places = asked.derivative if derivative else asked.plan  # type: ignore[misc]
+
+        def of(x: Array, numbers: Array) -> Array:
+            c = jax.tree.map(lambda place: numbers[place], places)
+            return self.apply((formula, c), x, asked.g, asked.format)
+
+        return of
 
     def _evaluate_between_arrays(
         self, what: tuple[Quantity, Squash, Format], x: Array, low: Any, high: Any, slope: Any
@@ -120,6 +146,12 @@ class Jax(Library):
     def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
         return self._rule(g, "tail", boost_level)(u)
 
+    def density(self, g: OddSquash, u: Array, boost_level: int) -> Array:
+        if boost_level == 2:  # then s^2 is the reciprocal of the smallest normal number, half of which would be 0
+            return super().density(g, u, boost_level)
+        # The tail stands in f too, and XLA computes it once.
+        return g.density_beside(self, self.abs(u), self.tail(g, u, boost_level), self.boost(u, boost_level))
+
     def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
         return self._quantile_rule(g)(v, near, factor)
 
@@ -145,6 +177,17 @@ class Jax(Library):
                 if rate is not None and not isinstance(tangent, jax.custom_derivatives.SymbolicZero)
             ]
             return y, self.xp.broadcast_to(sum(moved[1:], moved[0]) if moved else 0.0 * y, y.shape)
+
+        return value  # type: ignore[no-any-return]
+
+    def _make_number_rule(self, asked: Asked) -> Callable[[Array, Array], Array]:
+        """f of x between numbers, with its derivative in closed form."""
+        value = jax.custom_jvp(self._with_numbers(asked))
+        of_x = self._with_numbers(asked, derivative=True)
+
+        @value.defjvp  # type: ignore[untyped-decorator]
+        def derivative(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+            return value(*primals), of_x(*primals) * tangents[0]
 
         return value  # type: ignore[no-any-return]
 
@@ -216,16 +259,36 @@ def _opaque(constants: Any, x: Array) -> Any:
 
 
 @functools.lru_cache(maxsize=1024)
-def _number_plan(call: Call) -> tuple[Formula, Any, bool]:
-    """The plan with NumPy's numbers for Python's, each of which takes jit two microseconds more on every call.
+def _asked(call: Call) -> tuple[Asked, Any, bool]:
+    """What is asked for, the numbers, and whether any is extreme.
 
-    And whether products of its constants, or their reciprocals, may be beyond the format or subnormal in it.
+    The numbers are one array, as each argument takes jit two microseconds more on every call. They are extreme if
+    their products or reciprocals may be beyond the format or subnormal in it.
     """
-    formula, c = number_plan(call, True)
     compute = call.format.computed_in
-    largest = max((abs(math.frexp(v)[1]) for v in jax.tree.leaves(c)), default=0)
-    extreme = largest > compute.largest - 8 or getattr(c, "factor2", None) is not None
-    return formula, jax.tree.map(np.dtype(compute.name).type, c), extreme
+    with_rule = call.quantity == "value" and call.g.kind != "declared"
+    calls = [call, call._replace(quantity="derivative")] if with_rule else [call]
+    numbers: list[float] = []
 
+    def place(number: float) -> int:
+        numbers.append(number)
+        return len(numbers) - 1
+
+    plans = [(formula, jax.tree.map(place, c)) for formula, c in (number_plan(one, True) for one in calls)]
+    largest = max((abs(math.frexp(v)[1]) for v in numbers), default=0)
+    extreme = largest > compute.largest - 8 or any(getattr(c, "factor2", None) is not None for _, c in plans)
+    asked = _one_of_each(call.g, call.format, plans[0], plans[1] if with_rule else None)
+    return asked, np.array(numbers, compute.name), extreme
+
+
+@functools.lru_cache(maxsize=1024)
+def _asked_on_device(call: Call) -> tuple[Asked, Array]:
+    """What is asked for, and the numbers as an array of JAX: to make one takes as long as half of a jitted call."""
+    asked, numbers, _ = _asked(call)
+    with jax.ensure_compile_time_eval():
+        return asked, jax.numpy.asarray(numbers)
+
+
+_one_of_each = functools.cache(Asked)
 
 JAX = Jax(jax.numpy)
