@@ -17,6 +17,7 @@ from softclip._formulas.checks import check_values, checked_numbers
 from softclip._formulas.constants import Factor
 from softclip._formulas.formats import FORMATS, Format
 from softclip._formulas.partials import partials
+from softclip._formulas.plan import Plan, number_plan
 from softclip._formulas.program import ARRAY
 from softclip._functions.named import from_name
 from softclip._functions.odd import OddSquash
@@ -188,6 +189,9 @@ class Undifferentiated(Torch):
     """For values whose derivative a rule gives: the formulas that NumPy takes, and operations in place."""
 
     autodiff = False
+
+    def plan(self, call: Call) -> Plan:
+        return number_plan(call, False, logistic=True) if call.between_numbers else super().plan(call)
 
     def abs(self, a: Array) -> Array:
         return a.abs()
