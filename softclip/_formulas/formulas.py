@@ -7,6 +7,7 @@ value, because the bounds decide how it is best computed:
     odd          b sigma(u)                                      bounds -b and b: accurate relative to f around 0
     tails        lo + h t(abs u) for u < 0, hi - h t(abs u)      one tail t = 1 - sigma from both ends, h = half width
     signed_tail  (m + c) - c t(abs u), c = copysign(h, u)        the same without a branch, where m + h is hi, m - h lo
+    from_zero, to_zero           w G(u) and -w G(-u): the same for sigmoid and tanh
     clipped      m + h sigma(u), clipped                         bounds far from 0, where no gradient has to pass
     whole, cut   lo + w G(u), w = hi - lo; and cut at hi         the same for sigmoid and tanh, where tanh is slow
     mixed        m + h sigma(u) around the middle, else tails    bounds that are arrays, of any kind
@@ -68,6 +69,16 @@ def signed_tail(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
         lowered = ops.copysign(c.tail_factor.reduced, u)
         t = c.tail_factor.remaining * t
     return (c.middle + toward) - lowered * t
+
+
+def from_zero(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    level = c.tail_factor.boost_level
+    return c.tail_factor.times(g.share(ops, position(ops, x, c), ops.boost(x, level)))
+
+
+def to_zero(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    level = c.tail_factor.boost_level
+    return -c.tail_factor.times(g.share(ops, -position(ops, x, c), ops.boost(x, level)))
 
 
 def tails(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:

@@ -76,7 +76,11 @@ def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     width = plan_numbers.half_width(low, high)
     if autodiff:
         return formulas.tails, c._replace(tail_factor=plan_numbers.as_factor(compute, width, above=1))
-    factor = plan_numbers.as_factor(compute, width, above=g.unboosted[0])  # type: ignore[attr-defined]
+    unboosted: float = g.unboosted[0]  # type: ignore[attr-defined]
+    if 0.0 in (low, high) and g.rate is not None:  # type: ignore[attr-defined]
+        factor = plan_numbers.as_factor(compute, 2 * width, above=2 * unboosted)
+        return formulas.from_zero if low == 0 else formulas.to_zero, c._replace(tail_factor=factor)
+    factor = plan_numbers.as_factor(compute, width, above=unboosted)
     if 0.0 in (low, high) and compute.round(c.middle + c.half) == high and compute.round(c.middle - c.half) == low:
         return formulas.signed_tail, c._replace(tail_factor=factor)
     if logistic and g.rate is not None and 2 * width < compute.greatest:  # type: ignore[attr-defined]

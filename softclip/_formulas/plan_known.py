@@ -105,38 +105,35 @@ def _ordinary_groups(call: Call, members: Array | None, logistic: bool) -> list[
     if call.quantity != "value" or call.g.kind == "declared" or call.one_bound:
         return [_group(call, members)]
     low, high = call.low, call.high
+    cases: list[tuple[Array, Formula]]
     if call.g.kind == "hinge":
-        parts = _parted(low == -high, members, formulas.hinged_mixed, formulas.hinged)
-        return [_past_the_end(_group(call, mine, formula)) for mine, formula in parts]
-    from_zero = (low == 0) | (high == 0)
-    if np.any(from_zero):
+        cases = [(low == -high, formulas.hinged_mixed)]
+        return [_finished(call, _group(call, *part)) for part in _parted(members, cases, formulas.hinged)]
+    if call.g.rate is None:  # type: ignore[attr-defined]
         middle, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
-        from_zero = from_zero & (middle + half == high) & (middle - half == low)
-    by_logistic = logistic and call.g.rate is not None  # type: ignore[attr-defined]
-    groups = []
-    for mine, formula in _parted(from_zero, members, formulas.signed_tail, formulas.odd):
-        if by_logistic and formula is formulas.odd:  # whose value at a small x is accurate between +-b alone
-            parts = _parted(low == -high, mine, formulas.odd, formulas.whole)
-            groups += [
-                _by_logistic(_group(call, m, f)) if f is formulas.whole else _group(call, m, f) for m, f in parts
-            ]
-            continue
-        group = _group(call, mine, formula)
-        groups.append(_clipped(group) if formula is formulas.odd and group.constants.middle.any() else group)
-    return groups
+        from_zero = ((low == 0) | (high == 0)) & (middle + half == high) & (middle - half == low)
+        parts = _parted(members, [(from_zero, formulas.signed_tail)], formulas.odd)
+    else:
+        cases = [(low == 0, formulas.from_zero), (high == 0, formulas.to_zero)]
+        if logistic:  # whose value at a small x is not accurate between +-b
+            cases.append((low == -high, formulas.odd))
+        parts = _parted(members, cases, formulas.whole if logistic else formulas.odd)
+    return [_finished(call, _group(call, *part)) for part in parts]
 
 
 def _parted(
-    condition: Array, members: Array | None, so: Formula, otherwise: Formula
+    members: Array | None, cases: list[tuple[Array, Formula]], otherwise: Formula
 ) -> list[tuple[Array | None, Formula]]:
-    """The members for which the condition holds, with the first formula, and the others, with the second."""
-    if members is None and np.all(condition):
-        return [(None, so)]
-    if members is None and not np.any(condition):
-        return [(None, otherwise)]
-    all_ = np.True_ if members is None else members
-    parts = ((all_ & condition, so), (all_ & ~condition, otherwise))
-    return [(mine, formula) for mine, formula in parts if mine.any()]
+    """The members by the first condition that holds, with its formula, and those for which none does, with the last."""
+    parts: list[tuple[Array | None, Formula]] = []
+    for condition, formula in cases:
+        if members is None and np.all(condition):
+            return [(None, formula)]
+        if np.any(condition):
+            all_ = np.True_ if members is None else members
+            mine, members = all_ & condition, all_ & ~condition
+            parts += [(mine, formula)] if mine.any() else []
+    return parts if members is not None and not members.any() else [*parts, (members, otherwise)]
 
 
 def _group(call: Call, members: Array | None, formula: Formula | None = None) -> Group:
@@ -241,26 +238,24 @@ def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
     return Factor(size, np.maximum(reduced, unit), np.minimum(size, 1))
 
 
-def _past_the_end(group: Group) -> Group:
-    """As `plan_numbers` has it, the odd formula if it can go on past the end, until the corner is not seen any more."""
-    c = group.constants
-    if group.formula is not formulas.hinged_mixed or c.cut is not None:
-        return group
-    cut = 0.5 * c.corners + STRAIGHT
-    return group._replace(formula=formulas.hinged_odd, constants=c._replace(cut=cut, straight=cut / c.kappa))
-
-
-def _clipped(group: Group) -> Group:
-    c = group.constants
-    half = _reaching(c.half, lambda v: (c.middle + v < c.high) | (c.middle - v > c.low))
-    return group._replace(formula=formulas.clipped, constants=c._replace(half=half))
-
-
-def _by_logistic(group: Group) -> Group:
-    c = group.constants
-    width = _reaching(2 * c.half, lambda v: c.low + v < c.high)
-    formula = formulas.cut if np.any(c.low + width > c.high) else formulas.whole
-    return group._replace(formula=formula, constants=c._replace(width=width))
+def _finished(call: Call, group: Group) -> Group:
+    """The group with the constants that its formula alone has, as `plan.number_plan` chooses them."""
+    formula, c, _ = group
+    if formula is formulas.hinged_mixed and c.cut is None:
+        cut = 0.5 * c.corners + STRAIGHT
+        return group._replace(formula=formulas.hinged_odd, constants=c._replace(cut=cut, straight=cut / c.kappa))
+    if formula in (formulas.from_zero, formulas.to_zero):
+        unboosted: float = call.g.unboosted[0]  # type: ignore[attr-defined]
+        factor = as_factor(call.format.computed_in, 2 * c.half, 2 * unboosted)
+        return group._replace(constants=c._replace(tail_factor=factor))
+    if formula is formulas.odd and c.middle.any():
+        half = _reaching(c.half, lambda v: (c.middle + v < c.high) | (c.middle - v > c.low))
+        return group._replace(formula=formulas.clipped, constants=c._replace(half=half))
+    if formula is formulas.whole:
+        width = _reaching(2 * c.half, lambda v: c.low + v < c.high)
+        formula = formulas.cut if np.any(c.low + width > c.high) else formulas.whole
+        return group._replace(formula=formula, constants=c._replace(width=width))
+    return group
 
 
 def _reaching(size: Array, is_short: Callable[[Array], Array]) -> Array:

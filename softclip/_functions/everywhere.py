@@ -11,6 +11,15 @@ from softclip._functions.operations import Operations
 Array = Any
 
 
+def _falling(ops: Operations, u: Array, rate: float, s: float, height: int) -> Array:
+    """height s^2 / (1 + exp(rate u)), of which nothing overflows before the result is 0."""
+    if s == 1:
+        return height * ops.logistic(u * -rate)
+    # The same, with r = exp(rate u / 2) / s. XLA would compute exp(-rate u) twice if it were used twice.
+    r = ops.exp(u * (0.5 * rate)) * (1 / s)
+    return height / ops.plus(r * r, 1 / (s * s))
+
+
 class Logistic(OddSquash):
     """tanh u, or tanh(u/2) if halved. The latter is 2 / (1 + exp(-u)) - 1, which is the sigmoid."""
 
@@ -28,11 +37,10 @@ class Logistic(OddSquash):
         return ops.tanh(0.5 * u if self.halved else u)
 
     def tail(self, ops: Operations, a: Array, s: float) -> Array:
-        if s == 1:
-            return 2 * ops.logistic(a * -self.rate)
-        # The same, with r = exp(rate a / 2) / s. XLA would compute exp(-rate a) twice if it were used twice.
-        r = ops.exp(0.5 * a if self.halved else a) * (1 / s)
-        return 2 / ops.plus(r * r, 1 / (s * s))
+        return _falling(ops, a, self.rate, s, 2)
+
+    def share(self, ops: Operations, u: Array, s: float) -> Array:
+        return _falling(ops, u, -self.rate, s, 1)
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         # 4 e / (1 + e)^2 with e = w^2, and half of that if halved

@@ -104,6 +104,10 @@ class OddSquash(Squash):
         """Sigma for abs(u) < reach to that many binary digits; anything elsewhere, where its gradient may be NaN."""
         return self.sigma(ops, u)
 
+    def share(self, ops: Operations, u: Array, s: float) -> Array:
+        """s^2 (1 + sigma(u)) / 2, accurate relative to its value. It is given where there is a `rate`."""
+        raise NotImplementedError
+
     def density_beside(self, ops: Operations, a: Array, t: Array, s: float) -> Array:
         """The density, with t = tail(a, s)."""
         return self.density(ops, a, s)
