@@ -48,6 +48,29 @@ def test_using_it_on_numpy_imports_none_either() -> None:
     assert not imported_with(statement) & set(ARRAY_LIBRARIES)
 
 
+LOADED = {
+    "torch": ("sympy", "torch._dynamo", "torch.fx.experimental.symbolic_shapes", "torch.export"),
+    "flax.nnx": (),
+    "flax.linen": (),
+    "optax": (),
+    "sklearn": (),
+}
+"""The adapters, and modules that take long to load, which the library itself does not load and the adapter does not need."""
+
+
+@pytest.mark.parametrize("adapter", LOADED)
+def test_an_adapter_loads_little_beyond_its_library(adapter: str) -> None:
+    """What it loads itself is its own, and what it uses of NumPy and array_api_compat: DESIGN's 20 ms beyond the library."""
+    library, *_ = adapter.split(".")
+    pytest.importorskip(library, reason="the adapter is for it")
+    statement = f"import {adapter}, sys\nbefore = set(sys.modules)\nimport softclip.{adapter}"
+    script = f"{statement}\nprint(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert f"softclip.{adapter}" in loaded
+    assert not loaded & {*LOADED[adapter], "numpy.f2py", "numpy.ma", "array_api_compat.numpy"}
+
+
 def test_the_proof_can_fail() -> None:
     assert "scipy" in imported_with("import softclip, scipy") & set(ARRAY_LIBRARIES)
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import array_api_compat
+import numpy as np
 
 from softclip._libraries.standard import Library
 
@@ -15,15 +16,20 @@ _by_type: dict[type, Library] = {}
 def library(x: Any) -> Library:
     """The library of the array x; TypeError if x is none."""
     torch = sys.modules.get("torch")
+    # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
     if torch is not None and isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
-        return _load(torch)
+        from softclip._libraries.torch_graph import TRACED
+
+        return TRACED
     found = _by_type.get(type(x))
     if found is None and torch is not None and isinstance(x, torch.fx.Proxy):
         from softclip._libraries.torch_fx import FX
 
         return FX
     if found is None:
-        found = _by_type[type(x)] = _load(array_api_compat.array_namespace(x))
+        # array_api_compat's NumPy loads all of NumPy's modules, which takes 50 ms.
+        xp = np if isinstance(x, (np.ndarray, np.generic)) else array_api_compat.array_namespace(x)
+        found = _by_type[type(x)] = _load(xp)
     return found
 
 
@@ -37,7 +43,6 @@ def _load(xp: Any) -> Library:
         from softclip._libraries.cupy import CUPY
 
         return CUPY
-    # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
     if name == "torch":
         from softclip._libraries.torch import TORCH
 

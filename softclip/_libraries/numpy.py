@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat.numpy
 import numpy as np
 
 from softclip._formulas.call import Call, Kept
@@ -318,4 +317,4 @@ def _refusal(x: Array) -> str:
     )
 
 
-NUMPY = NumPy(array_api_compat.numpy)
+NUMPY = NumPy(np)

@@ -10,10 +10,8 @@ from typing import Any
 import array_api_compat.torch
 import torch
 from torch.autograd import forward_ad
-from torch.fx.experimental.symbolic_shapes import guard_or_true, has_static_value
 
-from softclip._formulas.call import Call, Quantity, is_array
-from softclip._formulas.checks import check_values, checked_numbers
+from softclip._formulas.call import Call, is_array
 from softclip._formulas.constants import Factor
 from softclip._formulas.formats import FORMATS, Format
 from softclip._formulas.partials import partials
@@ -57,8 +55,6 @@ class Torch(Library):
     def as_array_like(self, value: Any, x: Array, dtype: Any) -> Array:
         if isinstance(value, (int, *NUMBERS, torch.SymInt)):
             return torch.full((), value, dtype=dtype, device=x.device)
-        if isinstance(value, (list, tuple)) and not all(map(_is_known, value)):
-            return torch.stack([self.as_array_like(v, x, dtype) for v in value])
         return torch.as_tensor(value, dtype=dtype, device=x.device)
 
     def device(self, x: Array) -> Any:
@@ -76,19 +72,7 @@ class Torch(Library):
     def is_symbol(self, value: Any) -> bool:
         return isinstance(value, (torch.SymInt, torch.SymFloat))
 
-    def check_symbols(self, low: Any, high: Any, slope: Any) -> None:
-        low, high, slope = (v if isinstance(v, NUMBERS) else None for v in (low, high, slope))
-        if not _hold(low, high, slope):
-            check_values(low, high, slope)
-
     def run(self, x: Array, call: Call) -> Array:
-        if self.tracing():  # pragma: no cover  (Dynamo reads it, and does not run it)
-            if call.g.kind != "declared":
-                return _run_untraced(call.quantity, call.g.name, call.format.name, x, *call.constants)
-            return self.evaluate(x, self.with_tensors(x, call))
-        return self.run_eagerly(x, call)
-
-    def run_eagerly(self, x: Array, call: Call) -> Array:
         call = call if call.between_numbers else _with_numbers(call)
         if call.g.kind != "declared" and call.between_numbers:
             ordinary = is_ordinary(x)
@@ -130,7 +114,7 @@ class Torch(Library):
             return write_whole(self.run(x, call), out, name)
         with torch.no_grad():
             call = call if call.between_numbers else _with_numbers(call)
-            return write_by_pieces(x.detach(), call, out, name, self.run_eagerly)
+            return write_by_pieces(x.detach(), call, out, name, self.run)
 
     def with_tensors(self, x: Array, call: Call) -> Call:
         """The call with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
@@ -216,23 +200,6 @@ class Undifferentiated(Torch):
 
     def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
         return g.tail(self, u.abs(), self.boost(u, boost_level))
-
-
-def _is_known(value: Any) -> bool:
-    """Whether an element of a list holds no symbol, which torch.as_tensor would take for a constant."""
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_known, value))
-    return not isinstance(value, (int, *NUMBERS, torch.SymInt)) or has_static_value(value)
-
-
-def _hold(low: Any, high: Any, slope: Any) -> bool:
-    """Whether bounds and slope are valid, as far as is known: of a number read from a tensor, nothing is."""
-    if low is not None and high is not None and not guard_or_true(low < high):
-        return False
-    # torch takes all symbols for finite, so they are compared with the largest number. That is a literal because torch
-    # takes the attribute of a module for a symbol.
-    finite = all(v is None or guard_or_true(abs(v) <= 1.7976931348623157e308) for v in (low, high, slope))
-    return finite and (slope is None or guard_or_true(slope > 0))
 
 
 def _with_numbers(call: Call) -> Call:
@@ -363,28 +330,8 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
         return partials(TORCH, call.g, x.to(compute), c, call.slope)
 
 
-@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
-def _run_untraced(quantity: Quantity, name: str, format_name: str, x: Array, low: Any, high: Any, slope: Any) -> Array:
-    """What `Torch.run` does with a g that is not declared. Dynamo's trace cannot follow its caches or Fractions.
-
-    Dynamo passes strings and numbers through, which is why g and the format come by their names.
-    """
-    g, format_ = from_name(name), FORMATS[format_name]
-    call = Call(quantity, g, format_, low, high, slope)
-    if any(isinstance(v, torch.SymFloat) for v in call.constants):
-        call = TORCH.with_tensors(x, call)
-    elif call.between_numbers:
-        call = call.with_constants(*checked_numbers(g, format_, low, high, slope))
-    return TORCH.run_eagerly(x, call)
-
-
-@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def _apply(name: str, kind: Kind, boost_level: int, *inputs: Array) -> Array:
-    """Sigma, the tail of abs(u), or the quantile of the g of that name, with its derivative.
-
-    It is kept out of Dynamo's trace too, and AOTAutograd traces what it does: traced by Dynamo an autograd.Function can
-    have no forward mode, nor be differentiated inside a vmap.
-    """
+    """Sigma, the tail of abs(u), or the quantile of the g of that name, with its derivative."""
     return rule(name, kind, boost_level).apply(*inputs)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from softclip._arguments.arguments import arguments
-from softclip._libraries.torch import TORCH
 from softclip.torch._bounds import Bound, G
 
 
@@ -64,8 +63,8 @@ def soft_clip_(
     if not isinstance(x, torch.Tensor):
         msg = f"x must be a torch tensor, into which the result is written; got {type(x).__module__}.{type(x).__name__}"
         raise TypeError(msg)
-    _, _, call = arguments("value", "x", x, x_min, x_max, g, slope)
+    library, _, call = arguments("value", "x", x, x_min, x_max, g, slope)
     if not x.is_floating_point():
         msg = f"x must be a tensor of floats, into which the result is written; got {x.dtype}"
         raise TypeError(msg)
-    return TORCH.run_in_place(x, call)
+    return library.run_in_place(x, call)  # type: ignore[attr-defined]
