@@ -9,6 +9,7 @@ from pathlib import Path
 from libraries import ALL, CALLS
 
 from softclip import soft_clip
+from softclip.torch import soft_clip_grad_norm_
 
 
 def clip(rank: int, folder: str) -> None:
@@ -42,6 +43,13 @@ def clip(rank: int, folder: str) -> None:
         )
         if not good:
             problems.append(f"{g} {bounds} {slope}: {collectives.get_total_counts()} collectives, {y.placements}")
+    weights = torch.nn.Parameter(distribute_tensor(torch.zeros(4, 2), mesh, [Shard(0)]))
+    weights.grad = distribute_tensor(torch.arange(8.0).reshape(4, 2), mesh, [Shard(0)])
+    norm = soft_clip_grad_norm_([weights], 2.0)
+    expected = torch.arange(8.0).reshape(4, 2)
+    expected, size = expected / (1 + expected.norm() / 2), expected.norm()
+    if not (torch.allclose(weights.grad.full_tensor(), expected) and torch.allclose(norm.full_tensor(), size)):
+        problems.append(f"norm {norm.full_tensor()} instead of {size}, gradients {weights.grad.full_tensor()}")
     Path(folder, f"rank{rank}").write_text("\n".join(problems) or "good")
     dist.barrier()
     # At the end of a process on a busy machine gloo's threads may still run, and C++ calls std::terminate: it is left at once.
