@@ -12,7 +12,7 @@ from softclip import hinge, soft_clip
 
 OURS, FLOOR, FORMULA, PEER = "softclip", "floor", "formula", "peer"
 BOUNDS = {"±2": (-2.0, 2.0), "0 to 6": (0.0, 6.0), "-1 to 3": (-1.0, 3.0)}
-OTHERS = ("arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "quintic", "sine")
+OTHERS = ("arctan", "softsign", "algebraic", "erf", "gudermannian", "exponential", "cubic", "quintic", "sine")
 
 
 class Entry(NamedTuple):
@@ -45,6 +45,7 @@ def written(xp: Any, name: str) -> Callable[[Any], Any]:
         "algebraic": lambda x: (1 + x / xp.sqrt(1 + x * x)) / 2,
         "erf": lambda x: (1 + xp.erf(x)) / 2,
         "gudermannian": lambda x: 0.5 + xp.arctan(xp.tanh(x / 2)) * (2 / np.pi),
+        "exponential": lambda x: (1 + xp.sign(x) * (1 - xp.exp(-xp.abs(x)))) / 2,
         "cubic": lambda x: (1 + _cubic(xp.clip(x, -1.5, 1.5))) / 2,
         "quintic": lambda x: (1 + _quintic(xp.clip(x, -1.25, 1.25))) / 2,
         "sine": lambda x: (1 + xp.sin(xp.clip(x, -np.pi / 2, np.pi / 2))) / 2,

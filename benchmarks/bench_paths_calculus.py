@@ -24,6 +24,7 @@ DERIVATIVES: dict[str, Callable[[Any], Any]] = {
     "algebraic": lambda x: 1 / (2 * (1 + x**2) ** 1.5),
     "erf": lambda x: np.exp(-(x**2)) / math.sqrt(math.pi),
     "gudermannian": lambda x: 1 / (np.pi * np.cosh(x)),
+    "exponential": lambda x: np.exp(-np.abs(x)) / 2,
     "cubic": lambda x: (1 - 4 / 9 * np.clip(x, -1.5, 1.5) ** 2) / 2,
     "quintic": lambda x: (1 - 0.4096 * (np.clip(x, -1.25, 1.25) ** 2) ** 2) / 2,
     "sine": lambda x: np.cos(np.clip(x, -np.pi / 2, np.pi / 2)) / 2,
@@ -38,6 +39,7 @@ INVERSES: dict[str, Callable[[Any], Any]] = {
     "algebraic": lambda p: (2 * p - 1) / np.sqrt(1 - (2 * p - 1) ** 2),
     "erf": lambda p: special.erfinv(2 * p - 1),
     "gudermannian": lambda p: 2 * np.arctanh(np.tan(np.pi / 2 * (p - 0.5))),
+    "exponential": lambda p: -np.sign(p - 0.5) * np.log(2 * np.minimum(p, 1 - p)),
     "cubic": lambda p: 3 * np.sin(np.arcsin(2 * p - 1) / 3),
     "sine": lambda p: np.arcsin(2 * p - 1),
 }

@@ -169,6 +169,7 @@ def written(name: str) -> Callable[[np.ndarray], np.ndarray]:
         "algebraic": lambda z: (1 + z / np.sqrt(1 + z * z)) / 2,
         "erf": lambda z: (1 + erf(z)) / 2,
         "gudermannian": lambda z: np.arctan(np.tanh(z / 2)) * z.dtype.type(2 / np.pi) + z.dtype.type(0.5),
+        "exponential": lambda z: (1 + np.sign(z) * (1 - np.exp(-np.abs(z)))) / 2,
         "cubic": odd(1.5, lambda z: z - 4 * z**3 / 27),
         "quintic": odd(1.25, lambda z: z - z.dtype.type(0.08192) * z**5),
         "sine": odd(math.pi / 2, np.sin),

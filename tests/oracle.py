@@ -25,6 +25,7 @@ CDFS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "algebraic": (lambda z: (1 + z / mp.sqrt(1 + z * z)) / 2, mpf(1) / 2),
     "erf": (lambda z: mp.ncdf(mp.sqrt(2) * max(min(z, 10**7), -(10**7))), 1 / mp.sqrt(mp.pi)),
     "gudermannian": (lambda z: (2 / mp.pi) * mp.atan(mp.exp(z)), 1 / mp.pi),
+    "exponential": (lambda z: 1 - mp.exp(-z) / 2 if z >= 0 else mp.exp(z) / 2, mpf(1) / 2),
     "cubic": (lambda z: _odd(z, mpf(3) / 2, lambda a: a - mpf(4) / 27 * a**3), mpf(1) / 2),
     "quintic": (lambda z: _odd(z, mpf(5) / 4, lambda a: a - mpf("0.08192") * a**5), mpf(1) / 2),
     "sine": (lambda z: _odd(z, mp.pi / 2, mp.sin), mpf(1) / 2),

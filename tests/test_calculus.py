@@ -149,7 +149,7 @@ def where_parts_cancel(name: str) -> tuple[np.ndarray, list[float]]:
 
 
 @computing
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "gudermannian"])
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "gudermannian", "exponential"])
 def test_the_log_derivative_where_its_parts_cancel(library: Library, name: str) -> None:
     """Between bounds 1e28 apart, where f' passes 1: log h is 64 and log sigma' is -64, each with half an ulp of 64."""
     x, true = where_parts_cancel(name)

@@ -137,7 +137,7 @@ def test_a_bound_of_either_zero(name: str, zero: float, other: float) -> None:
     np.testing.assert_array_equal(soft_clip_inverse(y, zero, other, name), -np.inf)
 
 
-DIRECT = ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "sine"]
+DIRECT = ["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "exponential", "cubic", "sine"]
 
 
 @pytest.mark.needs("numpy")

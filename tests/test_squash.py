@@ -272,6 +272,7 @@ def test_names_can_be_listed() -> None:
         ("algebraic", scipy.stats.t(2, scale=math.sqrt(0.5))),
         ("erf", scipy.stats.norm(scale=math.sqrt(0.5))),
         ("gudermannian", scipy.stats.hypsecant()),
+        ("exponential", scipy.stats.laplace()),
     ],
 )
 def test_distribution_functions(name: str, distribution: Any) -> None:
@@ -312,7 +313,9 @@ def test_slope_is_the_slope_in_the_middle(name: str, slope: float) -> None:
         middle, step = (low + high) / 2, 1e-4 / slope
         y = soft_clip(np.array([middle - step, middle, middle + step]), low, high, name, slope=slope)
         assert y[1] == pytest.approx(middle, rel=0, abs=4 * np.spacing(high))
-        assert (y[2] - y[0]) / (2 * step) == pytest.approx(slope, rel=1e-6 if name != "softsign" else 1e-3)
+        assert (y[2] - y[0]) / (2 * step) == pytest.approx(
+            slope, rel=1e-3 if name in ("softsign", "exponential") else 1e-6
+        )
 
 
 # A family with a parameter.

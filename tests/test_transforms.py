@@ -31,7 +31,7 @@ def differences(f: Any, x: np.ndarray) -> np.ndarray:
 def away_from_knees(g: Any, x: np.ndarray, bounds: tuple[float, float], slope: float | None) -> np.ndarray:
     """The points beside which f has no jump in a derivative, for differences to make sense."""
     half = (bounds[1] - bounds[0]) / 2
-    knee = {"cubic": 1.5, "quintic": 1.25, "sine": np.pi / 2, "softsign": 0.0}.get(g)
+    knee = {"cubic": 1.5, "quintic": 1.25, "sine": np.pi / 2, "softsign": 0.0, "exponential": 0.0}.get(g)
     u = x if slope is None else (x - sum(bounds) / 2) * slope / half
     return x if knee is None else x[np.abs(np.abs(u) - knee) > 0.02]
 

@@ -40,6 +40,9 @@ FACTS = {
     "gudermannian": Facts(
         "2 * arctan(tanh(x/2))", "2/pi * exp(-x)", "arcsinh(tan(pi * (p - 1/2)))", "hyperbolic secant"
     ),
+    "exponential": Facts(
+        "sign(x) * (1 - exp(-abs(x)))", "exp(-x) / 2", "-sign(p - 1/2) * log(2 * minimum(p, 1 - p))", "Laplace"
+    ),
     "cubic": Facts("x - 4/27 * x**3", "0 from 3/2 on", "3 * sin(arcsin(2*p - 1) / 3)", ""),
     "quintic": Facts("x - 0.08192 * x**5", "0 from 5/4 on", "by iteration", ""),
     "sine": Facts("sin(x)", "0 from pi/2 on", "arcsin(2*p - 1)", "density cos(x) / 2"),

@@ -283,3 +283,38 @@ class Gudermannian(OddSquash):
     def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
         tangent, root = _half_angle(ops, side, below, above, span)  # tan(v pi/4) = tanh(a/2)
         return 2 * ops.asinh(tangent / root)
+
+
+class Exponential(OddSquash):
+    """sign(u) (1 - exp(-abs u))."""
+
+    def sigma(self, ops: Operations, u: Array) -> Array:
+        return ops.copysign(-ops.expm1(-ops.abs(u)), u)
+
+    def tail(self, ops: Operations, a: Array, s: float) -> Array:
+        if s == 1:
+            return ops.exp(-a)
+        w = s * ops.exp(-0.5 * a)
+        return w * w
+
+    def density(self, ops: Operations, a: Array, s: float) -> Array:
+        return self.tail(ops, a, s)
+
+    def density_beside(self, ops: Operations, a: Array, t: Array, s: float) -> Array:
+        return t
+
+    def log_density(self, ops: Operations, a: Array) -> Array:
+        return -a
+
+    def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
+        # -log t is log1p(v / t), which is accurate around v = 0 too. `small` is as in Arctan.
+        small = ops.maximum(t / (s * s), 2.0**-60)
+        return ops.log1p(v / small) - (ops.log(t) - ops.log(small * (s * s)))
+
+    def inverts_between(self, span: Span) -> bool:
+        return span.quotient_holds
+
+    def quantile_between(self, ops: Operations, side: Array, below: Array, above: Array, span: Span) -> Array:
+        # Around the middle, where the rounding of t counts, a is wrong by 1 - e^-a - v.
+        a = -ops.log(ops.minimum(below, above) / span.half)
+        return ops.copysign(a + (ops.abs(side) / span.half + ops.expm1(-a)), side)

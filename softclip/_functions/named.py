@@ -6,13 +6,25 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from softclip._functions.algebraic import algebraic
-from softclip._functions.everywhere import Algebraic, Arctan, Erf, Gudermannian, Logistic, Softsign
+from softclip._functions.everywhere import Algebraic, Arctan, Erf, Exponential, Gudermannian, Logistic, Softsign
 from softclip._functions.hinge import hinge
 from softclip._functions.kneed import Cubic, Quintic, Sine
 from softclip._functions.odd import OddSquash
 from softclip._functions.squash import Squash
 
-Name = Literal["sigmoid", "tanh", "arctan", "softsign", "algebraic", "erf", "gudermannian", "cubic", "quintic", "sine"]
+Name = Literal[
+    "sigmoid",
+    "tanh",
+    "arctan",
+    "softsign",
+    "algebraic",
+    "erf",
+    "gudermannian",
+    "exponential",
+    "cubic",
+    "quintic",
+    "sine",
+]
 """What type checkers let pass as ``g``."""
 
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -28,6 +40,7 @@ NAMED: dict[str, OddSquash] = {
         Algebraic("algebraic"),
         Erf("erf"),
         Gudermannian("gudermannian"),
+        Exponential("exponential"),
         Cubic("cubic"),
         Quintic("quintic"),
         Sine("sine"),
