@@ -2,6 +2,7 @@
 
 from softclip._functions.algebraic import algebraic
 from softclip._functions.hinge import hinge
+from softclip._functions.knee import knee
 from softclip._functions.named import NAMES
 from softclip._functions.squash import Squash
 from softclip._soft_clip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
@@ -14,6 +15,7 @@ __all__ = [
     "__version__",
     "algebraic",
     "hinge",
+    "knee",
     "soft_clip",
     "soft_clip_derivative",
     "soft_clip_inverse",

@@ -16,12 +16,13 @@ from softclip import (
     NAMES,
     algebraic,
     hinge,
+    knee,
     soft_clip,
     soft_clip_derivative,
     soft_clip_inverse,
     soft_clip_log_derivative,
 )
-from softclip._functions.named import from_name
+from softclip._functions.families import from_name
 
 STRICT_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -37,7 +38,7 @@ CALLS: dict[str, tuple[tuple[float, float], float | None]] = {
 """Bounds and slope: one call for each way in which f is put together."""
 
 HINGE = hinge(0.25)
-ALL = (*NAMES, algebraic(3.0), HINGE)
+ALL = (*NAMES, algebraic(3.0), knee("tanh", 0.6), HINGE)
 """Every g of the package, one of each family."""
 EXACT = (*CDFS, "hinge")
 """The names under which the oracle knows each g."""

@@ -36,6 +36,23 @@ CDFS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 }
 
 
+def _kneed(at: float, tail: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], Any]:
+    """The identity up to the knee, and from there on a function of slope 1 at 0, given by its distance from 1."""
+    k = mpf(at)
+
+    def value(z: Any) -> Any:
+        a = abs(z)
+        below = (1 - a if a <= k else (1 - k) * tail((a - k) / (1 - k))) / 2
+        return below if z < 0 else 1 - below
+
+    return value, mpf(1) / 2
+
+
+CDFS["knee('tanh', 0.6)"] = _kneed(0.6, lambda z: 2 / (1 + mp.exp(2 * z)))
+CDFS["knee(algebraic(1.2), 0.25)"] = _kneed(0.25, lambda z: 1 - z / (1 + z ** mpf(1.2)) ** (1 / mpf(1.2)))
+CDFS["knee('cubic', 0.5)"] = _kneed(0.5, lambda z: 1 - z + 4 * z**3 / 27 if z < mpf(3) / 2 else mpf(0))
+
+
 def _odd(z: Any, knee: Any, f: Callable[[Any], Any]) -> Any:
     value = mpf(1) if abs(z) >= knee else f(abs(z))
     return (1 + (value if z >= 0 else -value)) / 2

@@ -15,6 +15,7 @@ from softclip import (
     Squash,
     algebraic,
     hinge,
+    knee,
     soft_clip,
     soft_clip_derivative,
     soft_clip_inverse,
@@ -130,7 +131,7 @@ def test_some_array_bounds_symmetric_some_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["numbers", "array bounds"])
-@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), hinge(0.01)], ids=str)
+@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), knee("tanh", 0.6), hinge(0.01)], ids=str)
 def test_the_inverse_about_a_middle_between_two_numbers(g: Any, how: str) -> None:
     """With a slope as flat as this, what a double cannot hold of the middle is far away in x."""
     low, high, y, slope = 1 + 2.0**-52, 2.0, 1.5, 1e-12

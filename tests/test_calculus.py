@@ -94,8 +94,8 @@ def slopes(name: str, dtype: str, bounds: tuple[float, float], slope: float | No
 
 
 def allowed(library: Library, dtype: str, name: str, slope: float | None, conditioning: np.ndarray) -> np.ndarray:
-    """How far from the truth, in ulp, with what the rounding of u costs; erf's exp(-u^2) costs that without a slope too."""
-    costs = slope is not None or name in ("erf", "hinge")
+    """How far from the truth, in ulp, with what the rounding of u costs; erf and knees cost that without a slope too."""
+    costs = slope is not None or name in ("erf", "hinge") or name.startswith("knee")
     ulps = (16 if library.xla else 8) + (4 * conditioning if costs else np.zeros_like(conditioning))
     return 1 + ulps / 2**16 if dtype == "bfloat16" else ulps
 

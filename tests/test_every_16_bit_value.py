@@ -17,6 +17,7 @@ from softclip import (
     NAMES,
     algebraic,
     hinge,
+    knee,
     soft_clip,
     soft_clip_derivative,
     soft_clip_inverse,
@@ -48,7 +49,7 @@ def ulp(value: np.ndarray, dtype: str) -> np.ndarray:
 
 @computing
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), hinge(0.5)], ids=str)
+@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), knee("tanh", 0.6), hinge(0.5)], ids=str)
 def test_every_value(library: Library, g: Any, dtype: str) -> None:
     if dtype not in library.dtypes:
         pytest.skip(f"{library} has no {dtype}")
@@ -74,7 +75,7 @@ def test_every_value(library: Library, g: Any, dtype: str) -> None:
 
 @computing
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), hinge(0.5)], ids=str)
+@pytest.mark.parametrize("g", [*NAMES, algebraic(3.0), knee("tanh", 0.6), hinge(0.5)], ids=str)
 def test_every_derivative_and_inverse(library: Library, g: Any, dtype: str) -> None:
     if dtype not in library.dtypes:
         pytest.skip(f"{library} has no {dtype}")

@@ -20,13 +20,14 @@ from softclip import (
     Squash,
     algebraic,
     hinge,
+    knee,
     soft_clip,
     soft_clip_derivative,
     soft_clip_inverse,
     soft_clip_log_derivative,
 )
 
-GS = [*NAMES, algebraic(3.0), hinge(0.05), hinge(3.0)]
+GS = [*NAMES, algebraic(3.0), knee("tanh", 0.6), hinge(0.05), hinge(3.0)]
 settings.register_profile(
     "softclip",
     deadline=None,

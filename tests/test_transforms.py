@@ -12,9 +12,9 @@ import pytest
 import scipy.stats
 from libraries import EXACT, alternating, g_of, in_turn
 
-from softclip import NAMES, algebraic, hinge, soft_clip
+from softclip import NAMES, algebraic, hinge, knee, soft_clip
 
-GS = [*NAMES, algebraic(3.0), hinge(0.5)]
+GS = [*NAMES, algebraic(3.0), knee("tanh", 0.6), hinge(0.5)]
 BOUNDS = [(-1.0, 1.0), (0.0, 2.0), (-1.0, 3.0)]
 # Both signs, zero, the knees, deep tails, the largest number, the infinities.
 HARD = np.array([0, 0.3, 1, 1.25, 1.5, np.pi / 2, 1.6, 9, 50, 100, 1e10, 1e30, 3.4e38, np.inf], np.float32)
@@ -32,6 +32,7 @@ def away_from_knees(g: Any, x: np.ndarray, bounds: tuple[float, float], slope: f
     """The points beside which f has no jump in a derivative, for differences to make sense."""
     half = (bounds[1] - bounds[0]) / 2
     knee = {"cubic": 1.5, "quintic": 1.25, "sine": np.pi / 2, "softsign": 0.0, "exponential": 0.0}.get(g)
+    knee = getattr(g, "straight", 0.0) or knee
     u = x if slope is None else (x - sum(bounds) / 2) * slope / half
     return x if knee is None else x[np.abs(np.abs(u) - knee) > 0.02]
 

@@ -77,7 +77,8 @@ def truth(name: str, dtype: str, bounds: tuple[float, float], slope: float | Non
             conditioning = min(conditioning, width * 1000)
         else:
             near = low if x < middle else high
-            relative = slope is not None and x != middle
+            # Beyond a knee, as with a slope, the argument of g is a rounded number.
+            relative = (slope is not None or name.startswith("knee")) and x != middle
             conditioning = oracle.conditioning(f, x, middle, near) if relative else mpf(0)
             if near != 0:  # the error of u moves f by this much of the distance to the near bound, not of f
                 conditioning *= abs(y - near) / max(abs(mpf(low)), abs(mpf(high)))

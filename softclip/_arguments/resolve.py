@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from softclip._formulas.formats import Format
-from softclip._functions.named import FAMILIES, NAMED
+from softclip._functions.families import FAMILIES
+from softclip._functions.named import NAMED
 from softclip._functions.squash import Squash, Unread, hashable
 from softclip._libraries.standard import Library
 

@@ -57,6 +57,12 @@ class Call(NamedTuple):
         return self.low is None or self.high is None
 
     @property
+    def passes_middle(self) -> bool:
+        """Whether every x between the knees of g comes back as it is, and every y from the inverse."""
+        straight = getattr(self.g, "straight", 0.0) > 0 and self.quantity in ("value", "inverse")
+        return straight and isinstance(self.slope, float) and self.slope == 1
+
+    @property
     def constants(self) -> tuple[Any, Any, Any]:
         return self[3:]
 

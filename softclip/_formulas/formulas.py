@@ -25,6 +25,7 @@ gradient has to pass, and no distance is so small that one of its steps would un
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -131,6 +132,16 @@ def hinged_low(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
 
 def hinged_high(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> Array:
     return ops.minimum(x, c.bound) - c.softness * corner(ops, g, x, c)
+
+
+@functools.cache
+def passing(formula: Formula) -> Formula:
+    """The formula of the value or the inverse, but x itself where f is the identity."""
+
+    def passed(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+        return ops.where(ops.abs(_side(x, c)) <= g.straight * c.half, x, formula(ops, g, x, c))
+
+    return passed
 
 
 # The derivative and its logarithm.

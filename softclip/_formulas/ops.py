@@ -20,6 +20,9 @@ class Ops(Operations):
         """The format of the result for x."""
         raise NotImplementedError
 
+    def rounded(self, a: Array, value: float) -> float:
+        return self.format(a).round(value)
+
     def half_pi(self, a: Array) -> tuple[float, float]:
         return self.format(a).half_pi
 

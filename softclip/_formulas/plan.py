@@ -46,6 +46,13 @@ def number_plan(call: Call, autodiff: bool, logistic: bool = False) -> Plan:
     With `autodiff` the formula is one whose derivative in x is the derivative of f. With `logistic` that function is
     preferred to tanh.
     """
+    if call.passes_middle:
+        formula, c = _number_plan(call, autodiff, logistic)
+        return formulas.passing(formula), c
+    return _number_plan(call, autodiff, logistic)
+
+
+def _number_plan(call: Call, autodiff: bool, logistic: bool) -> Plan:
     quantity, g, format_, low, high, slope = call
     compute = format_.computed_in
     if call.one_bound:
@@ -105,6 +112,8 @@ def array_plan(call: Call, ops: Ops) -> Plan:
         return formulas.hinged_mixed if quantity == "value" else FORMULAS["hinge", quantity], c
     several = g.kind == "odd" and quantity == "value"
     formula = formulas.mixed if several else FORMULAS[g.kind, quantity]
+    if call.passes_middle:
+        formula = formulas.passing(formula)
     return formula, plan_arrays.constants(quantity, ops, g, compute, low, high, slope)
 
 

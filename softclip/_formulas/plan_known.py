@@ -102,6 +102,13 @@ def _sizes(call: Call) -> Iterator[tuple[Any, float, float]]:
 
 
 def _ordinary_groups(call: Call, members: Array | None, logistic: bool) -> list[Group]:
+    groups = _groups(call, members, logistic)
+    if not call.passes_middle:
+        return groups
+    return [group._replace(formula=formulas.passing(group.formula)) for group in groups]
+
+
+def _groups(call: Call, members: Array | None, logistic: bool) -> list[Group]:
     if call.quantity != "value" or call.g.kind == "declared" or call.one_bound:
         return [_group(call, members)]
     low, high = call.low, call.high

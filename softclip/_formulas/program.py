@@ -294,5 +294,5 @@ def _recorded(operation: str) -> Callable[..., Symbol]:
 
 
 for _operation in [name for name in vars(Operations) if not name.startswith("_")] + ["clip", "divide"]:
-    if _operation not in ("clamp", "half_pi", "plus"):
+    if _operation not in ("clamp", "half_pi", "plus", "rounded"):
         setattr(Recorder, _operation, _recorded(_operation))

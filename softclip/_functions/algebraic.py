@@ -21,9 +21,20 @@ class AlgebraicPower(OddSquash):
         self.p = p
         self.reach = 0.5 * math.exp(min(-math.log1p(-(2.0**-p)) / p, 40.0))  # where sigma is 1/2
 
+    def _pow(self, ops: Operations, a: Array, exponent: float) -> Array:
+        """a^exponent, where a is 0, infinite or a number of ordinary size. In float32 the exponent is a rounded number.
+
+        What was lost of it, times log a, is the relative error of the power.
+        """
+        given = ops.rounded(a, exponent)
+        power = ops.pow(a, given)
+        if given == exponent:
+            return power
+        return power * ops.exp(ops.log(ops.minimum(ops.maximum(a, 2.0**-126), 2.0**127)) * (exponent - given))
+
     def _exponent(self, ops: Operations, a: Array) -> Array:
         """L. Below, w is a product of powers of a, one of which is 1: rounding 1/a would make w p times as wrong."""
-        w = ops.pow(ops.minimum(a, 1.0), self.p) * ops.pow(ops.maximum(a, 1.0), -self.p)
+        w = self._pow(ops, ops.minimum(a, 1.0), self.p) * self._pow(ops, ops.maximum(a, 1.0), -self.p)
         return ops.log1p(w) / self.p
 
     def sigma(self, ops: Operations, u: Array) -> Array:
@@ -33,15 +44,15 @@ class AlgebraicPower(OddSquash):
         # 1 - sigma(a) = -expm1(log(min(a, 1)) - L). Where a^-p is less than 2^-60, this is a^-p / p. There a^-p may be
         # below the smallest normal number, but its root is not.
         near = ops.minimum(a, 1.0)
-        root = ops.pow(ops.maximum(a, 1.0), -0.5 * self.p)
+        root = self._pow(ops, ops.maximum(a, 1.0), -0.5 * self.p)
         far = ops.maximum(root * root, 2.0**-60)
-        exponent = ops.log1p(ops.pow(near, self.p) * far) / self.p
+        exponent = ops.log1p(self._pow(ops, near, self.p) * far) / self.p
         return (s * root) * (s * root) * (-ops.expm1(ops.log(near) - exponent) / far)
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         # The density is (1 + a^p)^-(1 + 1/p). For a > 1 this is the product of a^-p, 1/a and e^(-(p + 1) L).
         far = ops.maximum(a, 1.0)
-        root = s * ops.pow(far, -0.5 * self.p)
+        root = s * self._pow(ops, far, -0.5 * self.p)
         return root * root / far * ops.exp(-(self.p + 1) * self._exponent(ops, a))
 
     def log_density(self, ops: Operations, a: Array) -> Array:
@@ -57,7 +68,7 @@ class AlgebraicPower(OddSquash):
         ratio = ops.pow(bracket, -1 / self.p) * ops.pow(boosted, 1 / self.p) * ops.pow(t, -1 / self.p)
         # The rounded exponent 1/p makes the ratio wrong by log(t) times the error of 1/p. One step of Newton's
         # iteration repairs that. On a bound t is 0, and the step is left out.
-        root = ops.pow(ratio, -0.5 * self.p)
+        root = self._pow(ops, ratio, -0.5 * self.p)
         found = root * boosted / t * root / bracket
         return v * ratio * (1 + (ops.where((root > 0) & (t > 0), found, 1.0) - 1) / self.p)
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, get_args
 
-from softclip._functions.algebraic import algebraic
 from softclip._functions.everywhere import Algebraic, Arctan, Erf, Exponential, Gudermannian, Logistic, Softsign
-from softclip._functions.hinge import hinge
 from softclip._functions.kneed import Cubic, Quintic, Sine
 from softclip._functions.odd import OddSquash
-from softclip._functions.squash import Squash
 
 Name = Literal[
     "sigmoid",
@@ -46,14 +42,3 @@ NAMED: dict[str, OddSquash] = {
         Sine("sine"),
     )
 }
-
-FAMILIES: dict[str, Callable[[float], Squash]] = {"algebraic": algebraic, "hinge": hinge}
-"""The functions with a parameter, each by the name of what makes it."""
-
-
-def from_name(name: str) -> Squash:
-    """The built-in function whose ``name`` that is: "tanh", or "hinge(0.1)"."""
-    if name in NAMED:
-        return NAMED[name]
-    family, _, parameter = name.removesuffix(")").partition("(")
-    return FAMILIES[family](float(parameter))

@@ -80,6 +80,8 @@ class OddSquash(Squash):
     kind = "odd"
     rate: float | None = None
     """If sigma(u) is 2 logistic(rate u) - 1, that rate."""
+    straight: float = 0.0
+    """Up to which abs(u) it is the identity."""
     unboosted: tuple[float, float] = (4.0, 4.0)
     """How large the factors of a tail and of a density may be without a boost, if subnormal numbers are not flushed.
 

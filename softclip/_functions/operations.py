@@ -106,6 +106,10 @@ class Operations:
         """The inverse of erfc."""
         raise NotImplementedError
 
+    def rounded(self, a: Array, value: float) -> float:
+        """A number, rounded to the precision of a."""
+        raise NotImplementedError
+
     def half_pi(self, a: Array) -> tuple[float, float]:
         """pi/2 as the sum of two numbers of the precision of a."""
         raise NotImplementedError

@@ -17,7 +17,7 @@ from softclip._formulas.formats import FORMATS, Format
 from softclip._formulas.partials import partials
 from softclip._formulas.plan import Plan, number_plan
 from softclip._formulas.program import ARRAY
-from softclip._functions.named import from_name
+from softclip._functions.families import from_name
 from softclip._functions.odd import OddSquash
 from softclip._libraries.standard import INTEGERS, Library
 from softclip._libraries.torch_blocks import erfcinv, is_ordinary, known, known_gradients, run_known, run_program

@@ -10,7 +10,7 @@ import torch
 from softclip._formulas.call import Call, Quantity
 from softclip._formulas.checks import check_values, checked_numbers
 from softclip._formulas.formats import FORMATS
-from softclip._functions.named import from_name
+from softclip._functions.families import from_name
 from softclip._libraries.torch import NUMBERS, TORCH, Torch
 from softclip._libraries.torch_symbols import are_valid, is_known
 
