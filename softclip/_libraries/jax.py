@@ -70,11 +70,14 @@ class Jax(Library):
     def run(self, x: Array, call: Call) -> Array:
         if not call.between_numbers:
             low, high, slope = call.constants
-            if isinstance(slope, float):  # it becomes an array of the format, in which XLA flushes subnormal numbers
+            static = slope if call.passes_middle else None
+            if static is not None:
+                slope = None
+            elif isinstance(slope, float):  # it becomes an array of the format, in which XLA flushes subnormal numbers
                 compute = call.format.computed_in
                 slope = min(max(slope, compute.tiny), math.ldexp(1.0, compute.largest))
             low, high, slope = (_opaque(v, x) if is_array(v) else v for v in (low, high, slope))
-            return self._evaluate_arrays((call.quantity, call.g, call.format), x, low, high, slope)
+            return self._evaluate_arrays((call.quantity, call.g, call.format, static), x, low, high, slope)
         if not isinstance(x, jax.core.Tracer):
             asked, numbers = _asked_on_device(call)
             return self._evaluate(asked, x, numbers)
@@ -96,15 +99,15 @@ class Jax(Library):
         return of
 
     def _evaluate_between_arrays(
-        self, what: tuple[Quantity, Squash, Format], x: Array, low: Any, high: Any, slope: Any
+        self, what: tuple[Quantity, Squash, Format, float | None], x: Array, low: Any, high: Any, slope: Any
     ) -> Array:
-        quantity, g, format_ = what
-        call = Call(*what, low, high, slope)
+        quantity, g, format_, static = what
+        call = Call(quantity, g, format_, low, high, slope if static is None else static)
         if quantity != "value" or g.kind == "declared":
             return self._as_weak(super().run(x, call), x, *call.arrays)
         dtype = self.dtype(format_.computed_in)
-        given = (None if v is None else self.astype(v, dtype) for v in (x, *call.constants))
-        y = self._value_rule(g, format_.computed_in)(*given)
+        given = (None if v is None else self.astype(v, dtype) for v in (x, low, high, slope))
+        y = self._value_rule(g, format_.computed_in, static)(*given)
         return self._as_weak(self.astype(y, self.dtype(format_)), x, *call.arrays)
 
     def _as_weak(self, y: Array, x: Array, *constants: Array) -> Array:
@@ -158,23 +161,29 @@ class Jax(Library):
     def _special(self, name: str) -> Callable[[Array], Array]:
         return getattr(jax.scipy.special, name)  # type: ignore[no-any-return]
 
-    def _make_value_rule(self, g: Squash, compute: Format) -> Callable[..., Array]:
-        """f of x and bounds and a slope that are arrays, with its partial derivatives in closed form."""
+    def _make_value_rule(self, g: Squash, compute: Format, static: float | None) -> Callable[..., Array]:
+        """f of x and bounds and a slope that are arrays, with its partial derivatives in closed form.
+
+        The slope may also be a `static` number.
+        """
+
+        def call(quantity: Quantity, low: Any, high: Any, slope: Any) -> Call:
+            return Call(quantity, g, compute, low, high, slope if static is None else static)
 
         @jax.custom_jvp  # type: ignore[untyped-decorator]
         def value(x: Array, *constants: Any) -> Array:
-            return self.evaluate(x, Call("value", g, compute, *constants))
+            return self.evaluate(x, call("value", *constants))
 
         @functools.partial(value.defjvp, symbolic_zeros=True)
         def derivative(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
             x, *constants = primals
             y = value(x, *constants)
-            _, c = self.plan(Call("derivative", g, compute, *constants))
-            rates = partials(self, g, x, c, constants[-1])
+            of_x = call("derivative", *constants)
+            rates = partials(self, g, x, self.plan(of_x)[1], of_x.slope)
             moved = [
                 rate * tangent
                 for rate, tangent in zip(rates, tangents, strict=True)
-                if rate is not None and not isinstance(tangent, jax.custom_derivatives.SymbolicZero)
+                if not (rate is None or tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero))
             ]
             return y, self.xp.broadcast_to(sum(moved[1:], moved[0]) if moved else 0.0 * y, y.shape)
 
