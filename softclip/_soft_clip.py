@@ -105,7 +105,7 @@ def soft_clip(
     --------
     soft_clip_inverse : Finds the x that gave a result.
     soft_clip_derivative, soft_clip_log_derivative : The slope at x, and its logarithm.
-    hinge : Makes a clip with rounded corners.
+    hinge, knee : Make a clip with rounded corners, and one that leaves the middle exactly as it is.
     Squash : Declares a clipping function of your own.
 
     Examples

@@ -155,3 +155,36 @@ def test_the_gamut_compression_of_aces(threshold: float, limit: float) -> None:
     np.testing.assert_allclose(soft_clip_inverse(y, -bound, bound, g, slope=1.0), distance, rtol=1e-12)
     inside = distance < threshold
     np.testing.assert_array_equal(y[inside], distance[inside])
+
+
+def test_it_is_that_of_opencolorio() -> None:
+    ocio = pytest.importorskip("PyOpenColorIO", reason="the peer: pip install opencolorio")
+    rgb = np.random.default_rng(0).uniform(-0.1, 1.0, (20_000, 3)).astype(np.float32)
+    rgb = rgb[rgb.max(axis=1) > 0.2]
+    parameters = [*(limit for _, limit in ACES), *(threshold for threshold, _ in ACES), POWER]
+
+    def theirs(values: np.ndarray, direction: Any) -> np.ndarray:
+        transform = ocio.FixedFunctionTransform(ocio.FIXED_FUNCTION_ACES_GAMUT_COMP_13, parameters, direction)
+        out = values.copy()
+        ocio.Config.CreateRaw().getProcessor(transform).getDefaultCPUProcessor().applyRGB(out)
+        return out
+
+    def ours(values: np.ndarray, f: Any) -> np.ndarray:
+        largest = values.max(axis=1).astype(float)
+        columns = []
+        for column, (threshold, limit) in zip(values.T.astype(float), ACES, strict=True):
+            bound = threshold + (limit - threshold) / (((1 - threshold) / (limit - threshold)) ** -POWER - 1) ** (
+                1 / POWER
+            )
+            distance = f(
+                (largest - column) / largest, -bound, bound, knee(algebraic(POWER), threshold / bound), slope=1
+            )
+            columns.append(largest - distance * largest)
+        return np.array(columns).T
+
+    forward = theirs(rgb, ocio.TRANSFORM_DIR_FORWARD)
+    assert np.abs(forward - rgb).max() > 0.02  # something is bent
+    np.testing.assert_allclose(ours(rgb, soft_clip), forward, rtol=0, atol=1e-6)
+    back = theirs(forward, ocio.TRANSFORM_DIR_INVERSE)
+    # Where the curve is flat an ulp of what it gave is worth more.
+    np.testing.assert_allclose(ours(forward, soft_clip_inverse), back, rtol=0, atol=2e-5)
