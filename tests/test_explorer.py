@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softclip import NAMES, hinge, soft_clip, soft_clip_derivative, soft_clip_log_derivative
+from softclip import NAMES, hinge, knee, soft_clip, soft_clip_derivative, soft_clip_log_derivative
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
 from selenium.webdriver.common.by import By
@@ -114,10 +114,10 @@ def test_every_control_is_reached_by_tab_and_has_a_label(page: Any) -> None:
         "other",
         "x",
         "reset",
-    ]  # slope and softness have nothing to do here
+    ]  # slope, softness and knee have nothing to do here
 
 
-def test_slope_and_softness_are_there_when_they_have_something_to_do(page: Any) -> None:
+def test_slope_softness_and_knee_are_there_when_they_have_something_to_do(page: Any) -> None:
     assert not page.find_element(By.ID, "slope").is_enabled()
     assert not page.find_element(By.ID, "softness").is_enabled()
     page.find_element(By.ID, "bent").click()
@@ -126,6 +126,12 @@ def test_slope_and_softness_are_there_when_they_have_something_to_do(page: Any) 
         before = curve(page, "plot-f")
         page.find_element(By.ID, control).send_keys(Keys.ARROW_RIGHT)
         assert curve(page, "plot-f") != before
+    assert not page.find_element(By.ID, "at").is_enabled()
+    Select(page.find_element(By.ID, "g")).select_by_value("knee tanh")
+    before = curve(page, "plot-f")
+    page.find_element(By.ID, "at").send_keys(Keys.ARROW_RIGHT)
+    assert curve(page, "plot-f") != before
+    assert 'knee("tanh", 0.65)' in page.find_element(By.ID, "call").text
 
 
 def test_the_bounds_do_not_cross(page: Any) -> None:
@@ -158,16 +164,17 @@ def test_the_call_that_is_shown_gives_the_numbers_that_are_shown(page: Any) -> N
     np.testing.assert_allclose(readings(page), shown, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "hinge"])
+@pytest.mark.parametrize("name", [*NAMES, "knee tanh", "knee algebraic", "knee exponential", "hinge"])
 def test_its_functions_are_those_of_softclip(page: Any, name: str) -> None:
     """To 1e-6 of the larger bound, of the slope, and of the logarithm: at the bounds, far outside, and past the knees."""
     xs = [*np.linspace(-30, 30, 601), -1e6, 1e6]
     for low, high in ((-1.0, 1.0), (0.0, 6.0), (-1.0, 3.0), (-10.0, 9.9)):
         for slope in (None, 1.0, 2.5):
-            softness = 0.3
-            g = hinge(softness) if name == "hinge" else name
+            parameter = 0.3
+            g = hinge(parameter) if name == "hinge" else name
+            g = knee(name.removeprefix("knee "), parameter) if name.startswith("knee") else g
             form = f"softclip[{json.dumps(name)}].{'plain' if slope is None else 'slope'}"
-            arguments = f"{low}, {high}, {slope or 0}, {softness}"
+            arguments = f"{low}, {high}, {slope or 0}, {parameter}"
             found = page.execute_script(
                 f"return {json.dumps(xs)}.map((x) => [{', '.join(f'{form}.{key}(x, {arguments})' for key in PLOTS.values())}]"
                 ".map(String))"  # JSON has no infinity

@@ -1,6 +1,6 @@
 """The clipping functions in JavaScript, for the explorer: written from the package's own forms, not by hand.
 
-A form with array bounds is recorded with symbols for x, the bounds, the slope and the softness; each operation becomes a
+A form with array bounds is recorded with symbols for x, the bounds, the slope and the parameter of g; each operation becomes a
 line of JavaScript. Only erf, which browsers have not, is a formula of its own.
 """
 
@@ -16,10 +16,13 @@ from softclip._formulas.formats import FORMATS
 from softclip._formulas.plan import array_plan
 from softclip._formulas.program import Operand, Program, Recorder, Symbol
 from softclip._functions.hinge import Hinge
+from softclip._functions.knee import Knee
 from softclip._functions.named import NAMED
 
 QUANTITIES = {"f": "value", "derivative": "derivative", "logDerivative": "log_derivative"}
-ARGUMENTS = "x, xMin, xMax, slope, softness"
+ARGUMENTS = "x, xMin, xMax, slope, parameter"
+KNEES = {f"knee {name}": name for name in ("tanh", "algebraic", "exponential")}
+"""The knees of a few functions, by what they are called in the list."""
 FORMAT = FORMATS["float64"]
 
 EXPRESSIONS = {
@@ -38,6 +41,7 @@ EXPRESSIONS = {
     "minimum": "Math.min({}, {})",
     "maximum": "Math.max({}, {})",
     "clip": "Math.min(Math.max({}, {}), {})",
+    "copysign": "{1} < 0 ? -({0}) : {0}",
     "logistic": "1 / (1 + Math.exp(-{}))",
     "erf": "erf({})",
     "erfc": "erfc({})",
@@ -57,10 +61,10 @@ function erf(x) { return 1 - erfc(x); }
 
 
 def javascript() -> str:
-    """A script that defines ``softclip[g].plain.f(x, xMin, xMax, slope, softness)`` and the like; no module, as files must load it."""
+    """A script that defines ``softclip[g].plain.f(x, xMin, xMax, slope, parameter)`` and the like; no module, as files must load it."""
     families = ",\n".join(
         f'"{name}": {{ plain: {_functions(name, bent=False)}, slope: {_functions(name, bent=True)} }}'
-        for name in (*NAMES, "hinge")
+        for name in (*NAMES, *KNEES, "hinge")
     )
     return f"// Written by docs/_ext/explorer_port.py from softclip's own forms.\n{ERF}const softclip = {{\n{families}\n}};\n"
 
@@ -79,8 +83,11 @@ def _functions(name: str, *, bent: bool) -> str:
 
 def _program(name: str, quantity: Any, *, bent: bool) -> Program:
     recorder = Recorder(FORMAT, len(ARGUMENTS.split(", ")))
-    x, low, high, slope, softness = recorder.inputs
-    g = _hinge_of(softness) if name == "hinge" else NAMED[name]
+    x, low, high, slope, parameter = recorder.inputs
+    if name == "hinge":
+        g: Any = _hinge_of(parameter)
+    else:
+        g = KneeAtASymbol(KNEES[name], parameter) if name in KNEES else NAMED[name]
     formula, c = array_plan(Call(quantity, g, FORMAT, low, high, slope if bent else None), recorder)
     return recorder.program(formula(recorder, g, x, c))
 
@@ -90,6 +97,17 @@ def _hinge_of(softness: Symbol) -> Hinge:
     g = object.__new__(Hinge)
     g.softness = softness  # type: ignore[assignment]
     return g
+
+
+class KneeAtASymbol(Knee):
+    """A knee of which it is not known yet where it is."""
+
+    def __init__(self, name: str, at: Symbol) -> None:
+        self.g, self.straight = NAMED[name], at  # type: ignore[assignment]
+        self.reach = at + (1 - at) * (self.g.reach * self.g.slope)  # type: ignore[assignment, operator]
+
+    def _parts(self, ops: Any, a: Any) -> Any:
+        return self.straight, 1 - self.straight
 
 
 def _body(program: Program) -> str:

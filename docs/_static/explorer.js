@@ -5,7 +5,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const WIDTH = 640, HEIGHT = 220, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 28;
   const POINTS = 801, FLOOR = -60; // log f' is drawn down to there
-  const DEFAULTS = { g: "sigmoid", other: "", x_min: -1, x_max: 1, bent: 0, slope: 1, softness: 0.2, x: 0.5 };
+  const DEFAULTS = { g: "sigmoid", other: "", x_min: -1, x_max: 1, bent: 0, slope: 1, softness: 0.2, at: 0.6, x: 0.5 };
   const PLOTS = [
     { id: "plot-f", key: "f", title: "f(x)" },
     { id: "plot-derivative", key: "derivative", title: "f′(x)" },
@@ -14,8 +14,12 @@
   const element = (id) => document.getElementById(id);
   const state = { ...DEFAULTS };
 
-  const evaluate = (g, key, x) =>
-    softclip[g][state.bent ? "slope" : "plain"][key](x, state.x_min, state.x_max, state.slope, state.softness);
+  const isKnee = (g) => g.startsWith("knee ");
+
+  function evaluate(g, key, x) {
+    const f = softclip[g][state.bent ? "slope" : "plain"][key];
+    return f(x, state.x_min, state.x_max, state.slope, isKnee(g) ? state.at : state.softness);
+  }
 
   function domain() {
     const width = state.x_max - state.x_min;
@@ -86,7 +90,8 @@
   const digits = (y) => (Number.isFinite(y) ? Number(y.toPrecision(6)).toString() : y < 0 ? "-inf" : "inf");
 
   function call() {
-    const g = state.g === "hinge" ? `hinge(${state.softness})` : `"${state.g}"`;
+    const knee = isKnee(state.g) ? `knee("${state.g.slice(5)}", ${state.at})` : "";
+    const g = state.g === "hinge" ? `hinge(${state.softness})` : knee || `"${state.g}"`;
     return `soft_clip(x, ${state.x_min}, ${state.x_max}, ${g}${state.bent ? `, slope=${state.slope}` : ""})`;
   }
 
@@ -103,6 +108,7 @@
     }
     element("slope").disabled = !state.bent;
     element("softness").disabled = state.g !== "hinge" && state.other !== "hinge";
+    element("at").disabled = !isKnee(state.g) && !isKnee(state.other);
     element("call").textContent = call();
     for (const plot of PLOTS) {
       draw(plot);
@@ -133,6 +139,7 @@
     }
     if (!(state.x_min < state.x_max)) Object.assign(state, { x_min: DEFAULTS.x_min, x_max: DEFAULTS.x_max });
     if (!(state.slope > 0)) state.slope = DEFAULTS.slope;
+    if (!(state.at >= 0 && state.at < 1)) state.at = DEFAULTS.at;
     if (!(state.softness > 0)) state.softness = DEFAULTS.softness;
     redraw();
   }

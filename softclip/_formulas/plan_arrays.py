@@ -10,7 +10,7 @@ import functools
 import math
 from typing import Any
 
-from softclip._formulas.call import Quantity
+from softclip._formulas.call import Quantity, is_array
 from softclip._formulas.constants import Constants, CornerConstants, Factor, HingeConstants
 from softclip._formulas.formats import Format
 from softclip._formulas.ops import Ops
@@ -125,7 +125,7 @@ def hinge(
         half_mass=half_mass,
         cut=STRAIGHT,
         straight=STRAIGHT * softness,
-        inner=max(0.5 * width, softness) if slope is None else ops.maximum(0.5 * width, softness),
+        inner=(ops.maximum if is_array(softness) or is_array(width) else max)(0.5 * width, softness),
         unit=None if slope is None else within(scale / slope),
     )
     if quantity not in ("derivative", "log_derivative"):
