@@ -250,6 +250,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def nvrtc(session: nox.Session) -> None:
+    """Compile every CUDA kernel by NVIDIA's compiler, which needs no GPU and no driver."""
+    install(session, ".", *group("test"), "pytest-xdist", "nvidia-cuda-nvrtc-cu12")
+    session.run("pytest", "-n", "2", "--dist", "worksteal", "tests/test_nvrtc.py", *session.posargs)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Check and time soft_clip on an NVIDIA GPU, with CuPy, torch and JAX, and write docs/gpu.md."""
     install(session, ".", "scipy", "tqdm", *LIBRARIES["torch"], "jax[cuda12]", *LIBRARIES["cupy"])

@@ -22,6 +22,7 @@ class Knee(OddSquash):
         self.g = g
         self.straight = at
         self.strict = g.strict
+        self.unboosted = g.unboosted[0], g.unboosted[1] * g.slope
         self.reach = at + (1 - at) * g.reach * g.slope
 
     def _parts(self, ops: Operations, a: Array) -> tuple[float, float]:

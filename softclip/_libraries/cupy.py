@@ -1,4 +1,4 @@
-"""How CuPy runs an expression: between number bounds a program, made into one kernel."""
+"""How CuPy runs an expression: as one kernel, whose arguments are x and the constants."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import array_api_compat.cupy
 import cupy
 
-from softclip._formulas.call import Call
-from softclip._formulas.kernel import body
-from softclip._formulas.program import number_program
+from softclip._formulas.call import Call, is_array
+from softclip._formulas.kernel import Kernel, kernel_of
 from softclip._libraries.standard import Library
 
 Array = Any
@@ -26,22 +25,21 @@ class CuPy(Library):
         return getattr(importlib.import_module("cupyx.scipy.special"), name)  # type: ignore[no-any-return]
 
     def run(self, x: Array, call: Call) -> Array:
-        kernel = _kernel(call) if call.between_numbers else None
-        return super().run(x, call) if kernel is None else kernel(self.astype(x, self.dtype(call.format)))
+        made = kernel_of(call)
+        if made is None:
+            return super().run(x, call)
+        kernel, arguments = made
+        compute = self.dtype(call.format.computed_in)
+        given = (self.astype(v, compute) if is_array(v) else v for v in arguments)
+        return _compiled(kernel, call.format.name, compute.name)(self.astype(x, self.dtype(call.format)), *given)
 
 
 @functools.lru_cache(maxsize=1024)
-def _kernel(call: Call) -> Any:
-    """The kernel of a call; None where the program has a function that C has not."""
-    operation = body(number_program(call), call.format.computed_in)
-    if operation is None:
-        return None
-    name = call.format.name
+def _compiled(kernel: Kernel, name: str, compute: str) -> Any:
     # cupy.fuse makes float64 of float32 (cupy#9400) and fails on Python's numbers (cupy#8536). A product and a sum made
     # one, with one rounding, are not the operations that the numerical contract has been tested with.
-    return cupy.ElementwiseKernel(
-        f"{name} x", f"{name} y", operation, f"soft_clip_{call.quantity}", options=("--fmad=false",)
-    )
+    inputs = ", ".join([f"{name} x", *(f"{compute} {argument}" for argument in kernel.arguments)])
+    return cupy.ElementwiseKernel(inputs, f"{name} y", kernel.body, "soft_clip", options=("--fmad=false",))
 
 
 CUPY = CuPy(array_api_compat.cupy)
