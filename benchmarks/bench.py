@@ -10,6 +10,7 @@ for the page. With --only it prints ratios and makes no page.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -31,6 +32,7 @@ import numpy as np
 from bench_cases import Case, jax_cases, numpy_cases, torch_cases
 from bench_page import draw, page, table_only
 from bench_paths import COLUMNS, FULL, QUICK, UserPath, paths
+from bench_report import ADAPTERS
 from tqdm import tqdm
 
 PACKAGES = ("numpy", "scipy", "numexpr", "torch", "activations-plus", "jax", "scikit-learn", "array-api-compat")
@@ -110,12 +112,16 @@ def saved(dtype: str) -> dict[str, float]:
 
 
 def import_times(rounds: int) -> dict[str, float]:
-    """Median seconds of an import in a process of its own, interleaved."""
-    code = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
-    times: dict[str, list[float]] = {"numpy": [], "softclip": []}
+    """Median seconds of an import in a process of its own, interleaved; of an adapter, once its library is there."""
+    code = "import time, {}; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    before = {"numpy": "sys", "softclip": "sys", **ADAPTERS}
+    times: dict[str, list[float]] = {
+        name: [] for name, library in before.items() if importlib.util.find_spec(library.partition(".")[0])
+    }
     for _ in range(rounds + 1):
         for name, seconds in times.items():
-            command = [sys.executable, "-P", "-c", code.format(name)]  # -P: what is installed, not what lies here
+            # -P: what is installed, not what lies here
+            command = [sys.executable, "-P", "-c", code.format(before[name], name)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds.append(float(done.stdout))
     return {name: statistics.median(seconds[1:]) for name, seconds in times.items()}

@@ -74,7 +74,7 @@ def numpy_cases(size: int, dtype: str) -> Iterator[Case]:
     class Functions:
         erf = special.erf
 
-    for name in ("exp", "tanh", "arctan", "abs", "sqrt", "clip", "sin"):
+    for name in ("exp", "tanh", "arctan", "abs", "sign", "sqrt", "clip", "sin"):
         setattr(Functions, name, staticmethod(getattr(np, name)))
 
     def case(

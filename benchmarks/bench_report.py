@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+ADAPTERS = {
+    "softclip.torch": "torch",
+    "softclip.flax.nnx": "flax.nnx",
+    "softclip.flax.linen": "flax.linen",
+    "softclip.optax": "optax",
+    "softclip.sklearn": "sklearn",
+}
+"""Each with the library that it adapts to."""
+
 
 class Row(NamedTuple):
     """What was asked of a case, and what came out."""
@@ -118,6 +127,11 @@ def asked(report: dict[str, Any]) -> Iterator[Row]:
     yield most("JAX eager, the worst", 1.3, "its own jitted time", eager[label], label.replace(", jitted", ""))
     times = report["import"]
     yield most("import softclip", 1.3, "import numpy", times["softclip"] / times["numpy"])
+    for adapter, library in ADAPTERS.items():
+        if adapter in times:
+            milliseconds = 1e3 * times[adapter]
+            asked = f"at most 20 ms beyond import {library}"
+            yield Row(f"import {adapter}", asked, f"{milliseconds:.0f} ms", milliseconds <= 20)
     yield from asked_of_paths(report)
 
 

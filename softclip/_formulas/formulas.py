@@ -139,7 +139,14 @@ def passing(formula: Formula) -> Formula:
     """The formula of the value or the inverse, but x itself where f is the identity."""
 
     def passed(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
-        return ops.where(ops.abs(_side(x, c)) <= g.straight * c.half, x, formula(ops, g, x, c))
+        y = formula(ops, g, x, c)
+        half = 0.5 * c.high - 0.5 * c.low  # some formulas have made c.half larger
+        certain = half >= ops.format(x).tiny  # of subnormal numbers the rounding could let x pass outside the bounds
+        if certain is False:
+            return y
+        limit = g.straight * half
+        limit = limit if certain is True else ops.where(certain, limit, -1.0)
+        return ops.where(ops.abs(_side(x, c)) <= limit, x, y)
 
     return passed
 

@@ -64,7 +64,7 @@ def _number_plan(call: Call, autodiff: bool, logistic: bool) -> Plan:
         return formulas.hinged_mixed if autodiff or c.decay is None else formulas.hinged_odd, c
     if g.kind == "odd" and quantity == "value":
         return _odd_value(call, autodiff, logistic)
-    above = 1 if autodiff or g.kind != "odd" else g.unboosted[1]  # type: ignore[attr-defined]
+    above = _unboosted(g, 1, autodiff) if g.kind == "odd" else 1
     constants = plan_numbers.constants(quantity, g, compute, low, high, slope, above)
     if g.kind == "odd" and quantity == "inverse" and not autodiff:
         span = plan_numbers.span(compute, low, high)
@@ -80,10 +80,9 @@ def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     c = plan_numbers.constants(quantity, g, compute, low, high, slope)
     if low == -high:
         return formulas.odd, c
-    width = plan_numbers.half_width(low, high)
+    width, unboosted = plan_numbers.half_width(low, high), _unboosted(g, 0, autodiff)
     if autodiff:
-        return formulas.tails, c._replace(tail_factor=plan_numbers.as_factor(compute, width, above=1))
-    unboosted: float = g.unboosted[0]  # type: ignore[attr-defined]
+        return formulas.tails, c._replace(tail_factor=plan_numbers.as_factor(compute, width, unboosted))
     if 0.0 in (low, high) and g.rate is not None:  # type: ignore[attr-defined]
         factor = plan_numbers.as_factor(compute, 2 * width, above=2 * unboosted)
         return formulas.from_zero if low == 0 else formulas.to_zero, c._replace(tail_factor=factor)
@@ -99,6 +98,14 @@ def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     while compute.round(c.middle + half) < high or compute.round(c.middle - half) > low:
         half = compute.next(half)
     return formulas.clipped, c._replace(half=half)
+
+
+def _unboosted(g: Any, which: int, autodiff: bool) -> float:
+    """The largest factor of the tail (0) or the density (1) of g without a boost.
+
+    XLA, for which `autodiff` is asked, flushes subnormal numbers to 0, also those on the way to a normal result.
+    """
+    return g.unboosted[which] / 4 if autodiff else g.unboosted[which]  # type: ignore[no-any-return]
 
 
 def array_plan(call: Call, ops: Ops) -> Plan:

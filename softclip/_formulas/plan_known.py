@@ -235,7 +235,7 @@ def corner(call: Call) -> CornerConstants:
 
 
 def as_factor(compute: Format, size: Array, above: float = 1) -> Factor:
-    """As that of `plan_numbers`, of one boost level for all. XLA, for which `above` would be 1, reads no bounds."""
+    """As that of `plan_numbers`, of one boost level for all. XLA, for which `above` would be less, reads no bounds."""
     if np.max(size) <= above:
         return Factor(size)
     unit = compute.boost() ** -2

@@ -28,10 +28,7 @@ def span(compute: Format, low: float, high: float) -> Span:
 
 
 def as_factor(compute: Format, size: Fraction, above: float = 1) -> Factor:
-    """The factor of that size. What it multiplies is boosted if the size is larger than `above`.
-
-    `above` is 1 for XLA, which flushes a subnormal tail to 0, and `OddSquash.unboosted` elsewhere.
-    """
+    """The factor of that size. What it multiplies is boosted if the size is larger than `above`."""
     whole = compute.round(_finite(size))
     if size <= above:
         return Factor(whole)
