@@ -1,4 +1,4 @@
-"""The body of CuPy's kernel, compiled for the processor: what can be known of it where there is no GPU."""
+"""The body of the kernel for GPUs, compiled for the processor: what can be known of it where there is no GPU."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ pytestmark = [
     pytest.mark.needs("numpy"),
     pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: neither c++ nor g++ is on the path"),
 ]
+HEAD = """#include <cmath>
+using namespace std;
+static inline float __fmul_rn(float a, float b) { return a * b; }
+static inline double __dmul_rn(double a, double b) { return a * b; }
+static inline float __int_as_float(int) { return INFINITY; }
+static inline double __longlong_as_double(long long) { return INFINITY; }
+"""
+OPTIONS = ["-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
 QUANTITIES = ("value", "derivative", "log_derivative", "inverse")
 NOT_IN_C = {("inverse", "erf")}  # <cmath> has no erfinv and erfcinv; CUDA has
 
@@ -32,15 +40,14 @@ NOT_IN_C = {("inverse", "erf")}  # <cmath> has no erfinv and erfcinv; CUDA has
 def functions_of(tmp_path: Path, made: dict[str, tuple[str, Kernel]]) -> dict[str, Callable[..., np.ndarray]]:
     """Per name the kernel, with its type, as a function of an array and of constants that are numbers or such arrays."""
     loops = []
-    for name, (kind, (text, arguments)) in made.items():
-        given = "".join(f", const {kind} *{v}_" for v in arguments)
-        read = "".join(f"const {kind} {v} = {v}_[i]; " for v in arguments)
-        loop = f"for (long i = 0; i < n; i++) {{ {kind} x = xs[i], y; {read}{text} ys[i] = y; }}"
+    for name, (kind, kernel) in made.items():
+        given = "".join(f", const {kind} *{v}_" for v in kernel.arguments)
+        read = "".join(f"const {kind} {v} = {v}_[i]; " for v in kernel.arguments)
+        loop = f"for (long i = 0; i < n; i++) {{ {kind} x = xs[i], y; {read}{kernel.body} ys[i] = y; }}"
         loops.append(f'extern "C" void {name}(long n, const {kind} *xs, {kind} *ys{given}) {{ {loop} }}')
     source, library_path = tmp_path / "kernel.cpp", tmp_path / "kernel.so"
-    source.write_text("#include <cmath>\nusing namespace std;\n" + "\n".join(loops))
-    options = ["-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
-    subprocess.run([COMPILER, *options, "-o", library_path, source], check=True, timeout=300)
+    source.write_text(HEAD + "\n".join(loops))
+    subprocess.run([COMPILER, *OPTIONS, "-o", library_path, source], check=True, timeout=300)
     library = ctypes.CDLL(str(library_path))
 
     def function(name: str) -> Callable[..., np.ndarray]:

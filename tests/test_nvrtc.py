@@ -20,7 +20,7 @@ from softclip import algebraic, hinge
 from softclip._arguments.resolve import resolve
 from softclip._formulas.call import Call
 from softclip._formulas.formats import FORMATS
-from softclip._formulas.kernel import TYPES, Kernel, kernel_of
+from softclip._formulas.kernel import TYPES, Kernel, kernel_of, partials_kernel
 from softclip._libraries.numpy import NUMPY
 
 ARCHITECTURES = ("sm_80", "sm_90")
@@ -65,19 +65,27 @@ def kernels(g: Any, dtype: str) -> list[Kernel]:
     given += [(array, array, None), (array, array, array), (array, array, 1.0)]
     given += [(0.0, None, None), (None, 0.0, None), (array, None, None)] if squash.kind == "hinge" else []
     calls = [Call(quantity, squash, compute, *constants) for quantity in QUANTITIES for constants in given]
-    return list(dict.fromkeys(kernel_of(call)[0] for call in calls))
+    made = [kernel_of(call)[0] for call in calls]
+    made += [kernel_of(call, weighted=True)[0] for call in calls if call.quantity == "derivative"]
+    made += [partials_kernel(call)[0] for call in calls if call.arrays and call.quantity == "derivative"]
+    return list(dict.fromkeys(made))
 
 
 def source_of(made: list[Kernel], dtype: str) -> str:
-    """The kernels as CuPy writes them, each a loop over the elements."""
+    """The kernels as loops over the elements."""
     number = TYPES[dtype]
     functions = []
-    for i, (body, arguments) in enumerate(made):
-        given = "".join(f", const {number} {name}" for name in arguments)
+    for i, kernel in enumerate(made):
+        given = [f"const {number} *{name}_" for name in kernel.inputs]
+        given += [f"const {number} {name}" for name in kernel.arguments]
+        given += [f"{number} *{name}_" for name in kernel.results]
+        read = "".join(f"{number} {name} = {name}_[i]; " for name in kernel.inputs)
+        read += "".join(f"{number} {name}; " for name in kernel.results)
+        write = "".join(f"{name}_[i] = {name}; " for name in kernel.results)
         functions.append(
-            f'extern "C" __global__ void f{i}(const {number} *xs, {number} *ys, long long n{given}) {{'
+            f'extern "C" __global__ void f{i}(long long n, {", ".join(given)}) {{'
             f" for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)"
-            f" {{ {number} x = xs[i], y; {body} ys[i] = y; }} }}"
+            f" {{ {read}{kernel.body} {write}}} }}"
         )
     return "\n".join(functions)
 
@@ -87,8 +95,9 @@ def source_of(made: list[Kernel], dtype: str) -> str:
 @pytest.mark.parametrize("g", [*ALL, algebraic(1.2), hinge(0.001)], ids=name_of)
 def test_every_kernel_compiles(g: Any, dtype: str, architecture: str) -> None:
     made = kernels(g, dtype)
-    text = ptx(source_of(made, dtype), f"--gpu-architecture={architecture}", "--fmad=false")
+    text = ptx(source_of(made, dtype), f"--gpu-architecture={architecture}")
     assert text.count(".entry") == len(made) > 12
+    assert dtype == "float64" or not re.search(r"\b(add|sub|fma|div|rcp)[.\w]*\.f64", text), "it computes in float64"
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -104,8 +113,8 @@ def test_no_product_and_sum_are_made_one(dtype: str) -> None:
     assert len(made) > 20
     fused = re.compile(r"\bfma\.rn\.f(32|64)")
     source = source_of(made, dtype)
-    assert not fused.search(ptx(source, "--gpu-architecture=sm_80", "--fmad=false"))
-    assert fused.search(ptx(source, "--gpu-architecture=sm_80", "--fmad=true"))
+    assert not fused.search(ptx(source, "--gpu-architecture=sm_80"))
+    assert fused.search(ptx(re.sub(r"__[fd]mul_rn\((\S+), (\S+)\);", r"\1 * \2;", source), "--gpu-architecture=sm_80"))
 
 
 def test_what_it_does_not_understand_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""A formula as the body of a loop in C, with its constants as arguments: what CuPy compiles."""
+"""A formula as the body of a loop in C, with its constants as arguments: what CuPy and torch compile for a GPU."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any, NamedTuple
 
 from softclip._formulas.call import Call
 from softclip._formulas.formats import Format
+from softclip._formulas.partials import partials
 from softclip._formulas.plan import array_plan, number_plan
 from softclip._formulas.program import ARRAY, Operand, Program, Recorder, formula_program, makes_truths
 
 TYPES = {"float32": "float", "float64": "double"}
+INPUTS = ("x", "gradient")
 
+# A GPU's compiler makes one operation, with one rounding, of a product and a sum, but not of what this function gives.
+_PRODUCTS = {"float32": "__fmul_rn({}, {})", "float64": "__dmul_rn({}, {})"}
+
+# CUDA has no name for it without a header, and computes 1 / 0 anew for each element.
+_INFINITY = {"float": "__int_as_float(0x7f800000)", "double": "__longlong_as_double(0x7ff0000000000000)"}
 _EXPRESSIONS = {
     "add": "{} + {}",
     "subtract": "{} - {}",
-    "multiply": "{} * {}",
     "divide": "{} / {}",
     "negative": "-{}",
     "abs": "fabs({})",
@@ -57,14 +63,18 @@ _EXPRESSIONS = {
 
 
 class Kernel(NamedTuple):
-    """Statements in C that compute y from x and from constants of these names."""
+    """Statements in C, and the names of what they compute and of what they compute it from."""
 
     body: str
+    inputs: tuple[str, ...]
+    """x, and the gradient that the result is multiplied by if it is asked for."""
     arguments: tuple[str, ...]
+    """The constants, which are arguments of the kernel."""
+    results: tuple[str, ...]
 
 
-def kernel_of(call: Call) -> tuple[Kernel, tuple[Any, ...]] | None:
-    """The kernel of a call and its arguments; None if it has a function that C has not.
+def kernel_of(call: Call, *, weighted: bool = False) -> tuple[Kernel, tuple[Any, ...]] | None:
+    """The kernel of a call and its arguments, `weighted` times a gradient; None if it has a function that C has not.
 
     Other bounds are other arguments of the same kernel. Between numbers they are the constants of the plan. If a bound
     or the slope is an array, they are bounds and slope themselves, and the plan is part of the kernel.
@@ -73,30 +83,43 @@ def kernel_of(call: Call) -> tuple[Kernel, tuple[Any, ...]] | None:
         return None
     compute = call.format.computed_in
     if not call.between_numbers:
-        known = call.slope if call.passes_middle else None
-        given = tuple(v for v in call.constants if v is not None)
-        kernel, places = _between_arrays(
-            call.with_constants(*(None if v is None else ARRAY for v in call.constants)), known
-        )
-        return kernel, tuple(given[i] for i in places)
+        return _between_arrays(call, weighted=weighted)
     # The inverse without a branch asks for the values of its constants.
     formula, c = number_plan(call, call.quantity == "inverse")
     numbers: list[float] = []
     structure = _without_numbers(c, numbers)
-    kernel, places = _kernel(formula_program(formula, call.g, compute, structure), compute)
+    kernel, places = _kernel(formula_program(formula, call.g, compute, structure, weighted=weighted), compute)
     return kernel, tuple(numbers[i] for i in places)
 
 
+def partials_kernel(call: Call) -> tuple[Kernel, tuple[Any, ...]]:
+    """The gradient times the derivatives of f in those of bounds and slope that are not None, in their order."""
+    return _between_arrays(call._replace(quantity="derivative"), weighted=True, of_bounds=True)
+
+
+def _between_arrays(call: Call, *, weighted: bool, of_bounds: bool = False) -> tuple[Kernel, tuple[Any, ...]]:
+    known = call.slope if call.passes_middle else None
+    given = tuple(v for v in call.constants if v is not None)
+    symbols = call.with_constants(*(None if v is None else ARRAY for v in call.constants))
+    kernel, places = _kernel_between_arrays(symbols, known, weighted, of_bounds)
+    return kernel, tuple(given[i] for i in places)
+
+
 @functools.lru_cache(maxsize=256)
-def _between_arrays(call: Call, slope: float | None) -> tuple[Kernel, tuple[int, ...]]:
+def _kernel_between_arrays(
+    call: Call, slope: float | None, weighted: bool, of_bounds: bool
+) -> tuple[Kernel, tuple[int, ...]]:
     """The kernel of a call whose bounds are symbols; the slope too, unless it is a number that changes the formula."""
-    compute = call.format.computed_in
-    recorder = Recorder(compute, 1)
+    compute, g = call.format.computed_in, call.g
+    recorder = Recorder(compute, 1 + weighted)
+    x, *weights = recorder.inputs
     symbols = [None if v is None else recorder.constant() for v in call.constants]
     if slope is not None:
         symbols[-1] = slope  # type: ignore[call-overload]
     formula, c = array_plan(call.with_constants(*symbols), recorder)
-    return _kernel(recorder.program(formula(recorder, call.g, recorder.inputs[0], c)), compute)
+    results = partials(recorder, g, x, c, symbols[-1])[1:] if of_bounds else (formula(recorder, g, x, c),)
+    found = [weights[0] * v if weights else v for v in results if v is not None]
+    return _kernel(recorder.program(*found), compute)
 
 
 def _without_numbers(c: Any, numbers: list[float]) -> Any:
@@ -117,22 +140,27 @@ def _kernel(program: Program, compute: Format) -> tuple[Kernel, tuple[int, ...]]
     steps = (*program.preparation, *program.steps)
     used = {v for step in steps for v in step.operands if isinstance(v, int)}
     places = tuple(i for i in range(program.constants) if program.inputs + i in used)
-    names = {0: "x0"} | {program.inputs + i: f"c{n}" for n, i in enumerate(places)}
-    lines = [f"{number} x0 = x;"]
+    inputs = INPUTS[: program.inputs]
+    arguments = tuple(f"c{n}" for n in range(len(places)))
+    names = {i: f"in{i}" for i in range(program.inputs)}
+    names |= {program.inputs + i: argument for i, argument in zip(places, arguments, strict=True)}
+    lines = [f"{number} in{i} = {name};" for i, name in enumerate(inputs)]
     for operation, operands, slot in steps:
-        expression = _EXPRESSIONS[str(operation)].format(*(_operand(v, number, names) for v in operands))
+        form = _PRODUCTS[compute.name] if operation == "multiply" else _EXPRESSIONS[str(operation)]
         kind = "" if slot in names else "bool " if makes_truths(operation) else f"{number} "
+        expression = form.format(*(_operand(v, number, names) for v in operands))
         name = names.setdefault(slot, f"s{slot - program.inputs - program.constants}")
         lines.append(f"{kind}{name} = {expression};")
-    body = "\n".join([*lines, f"y = {names[program.results[0]]};"])
-    return Kernel(body, tuple(f"c{n}" for n in range(len(places)))), places
+    results = ("y",) if len(program.results) == 1 else tuple(f"y{i}" for i in range(len(program.results)))
+    lines += [f"{result} = {names[slot]};" for result, slot in zip(results, program.results, strict=True)]
+    return Kernel("\n".join(lines), inputs, arguments, results), places
 
 
 def _operand(v: Operand, number: str, names: dict[int, str]) -> str:
     if isinstance(v, int):
         return names[v]
     if math.isnan(v):
-        return f"({number})(0.0 / 0.0)"
+        return f'({number})nan("")'
     if math.isinf(v):
-        return f"({number})({math.copysign(1.0, v)} / 0.0)"
+        return f"({'-' if v < 0 else ''}{_INFINITY[number]})"
     return f"({number})({v!r})"  # in parentheses for its sign

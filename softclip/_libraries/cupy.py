@@ -36,10 +36,9 @@ class CuPy(Library):
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(kernel: Kernel, name: str, compute: str) -> Any:
-    # cupy.fuse makes float64 of float32 (cupy#9400) and fails on Python's numbers (cupy#8536). A product and a sum made
-    # one, with one rounding, are not the operations that the numerical contract has been tested with.
+    # cupy.fuse makes float64 of float32 (cupy#9400) and fails on Python's numbers (cupy#8536).
     inputs = ", ".join([f"{name} x", *(f"{compute} {argument}" for argument in kernel.arguments)])
-    return cupy.ElementwiseKernel(inputs, f"{name} y", kernel.body, "soft_clip", options=("--fmad=false",))
+    return cupy.ElementwiseKernel(inputs, f"{name} y", kernel.body, "soft_clip")
 
 
 CUPY = CuPy(array_api_compat.cupy)
