@@ -187,7 +187,7 @@ def counted(way: Way, size: int) -> tuple[int, float]:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         way.run()
         way.wait()
-    kernels = [event for event in profile.events() if event.device_type is torch.autograd.DeviceType.CUDA]
+    kernels = [event for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA]
     return len(kernels), max(peak - wanted, 0) / size
 
 

@@ -231,7 +231,7 @@ def test_kernels_of_torch(learned: bool) -> None:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         soft_clip(x, *bounds, "tanh").backward(weights)
         torch.cuda.synchronize()
-    kernels = [event.name for event in profile.events() if event.device_type is torch.autograd.DeviceType.CUDA]
+    kernels = [event.name for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA]
     ours = [name for name in kernels if "soft_clip" in name]
     assert len(ours) == (3 if learned else 2), kernels
     if not learned:

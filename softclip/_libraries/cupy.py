@@ -29,8 +29,8 @@ class CuPy(Library):
         if made is None:
             return super().run(x, call)
         kernel, arguments = made
-        compute = self.dtype(call.format.computed_in)
-        given = (self.astype(v, compute) if is_array(v) else v for v in arguments)
+        compute = call.format.computed_in
+        given = (self.astype(v, self.dtype(compute)) if is_array(v) else v for v in arguments)
         return _compiled(kernel, call.format.name, compute.name)(self.astype(x, self.dtype(call.format)), *given)
 
 

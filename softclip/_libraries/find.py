@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import array_api_compat
@@ -15,17 +14,20 @@ _by_type: dict[type, Library] = {}
 
 def library(x: Any) -> Library:
     """The library of the array x; TypeError if x is none."""
-    torch = sys.modules.get("torch")
-    # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the rest.
-    if torch is not None and isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
-        from softclip._libraries.torch_graph import TRACED
+    if hasattr(type(x), "__torch_function__"):  # torch's tensors and proxies, and what stands in for one
+        # Import statements: torch.compile, whose first call may be the first of all, runs one as it is and traces the
+        # rest. Of sys.modules it would trace every module that there is, while its threads import others.
+        import torch
 
-        return TRACED
+        if isinstance(x, torch.Tensor) and torch.compiler.is_compiling():
+            from softclip._libraries.torch_graph import TRACED
+
+            return TRACED
+        if type(x) not in _by_type and isinstance(x, torch.fx.Proxy):
+            from softclip._libraries.torch_fx import FX
+
+            return FX
     found = _by_type.get(type(x))
-    if found is None and torch is not None and isinstance(x, torch.fx.Proxy):
-        from softclip._libraries.torch_fx import FX
-
-        return FX
     if found is None:
         # array_api_compat's NumPy loads all of NumPy's modules, which takes 50 ms.
         xp = np if isinstance(x, (np.ndarray, np.generic)) else array_api_compat.array_namespace(x)
