@@ -26,11 +26,12 @@ pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: neither c++ nor g++ is on the path"),
 ]
 HEAD = """#include <cmath>
+#include <cstring>
 using namespace std;
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline double __dmul_rn(double a, double b) { return a * b; }
-static inline float __int_as_float(int) { return INFINITY; }
-static inline double __longlong_as_double(long long) { return INFINITY; }
+static inline float __int_as_float(int bits) { float v; memcpy(&v, &bits, 4); return v; }
+static inline double __longlong_as_double(long long bits) { double v; memcpy(&v, &bits, 8); return v; }
 """
 OPTIONS = ["-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
 QUANTITIES = ("value", "derivative", "log_derivative", "inverse")

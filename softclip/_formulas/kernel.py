@@ -81,11 +81,16 @@ def kernel_of(call: Call, *, weighted: bool = False) -> tuple[Kernel, tuple[Any,
     """
     if call.g.kind == "declared":
         return None
+    if call.between_numbers:
+        return _between_numbers(call, weighted)
+    return _between_arrays(call, weighted=weighted)
+
+
+@functools.lru_cache(maxsize=1024)
+def _between_numbers(call: Call, weighted: bool) -> tuple[Kernel, tuple[float, ...]]:
     compute = call.format.computed_in
-    if not call.between_numbers:
-        return _between_arrays(call, weighted=weighted)
-    # The inverse without a branch asks for the values of its constants.
-    formula, c = number_plan(call, call.quantity == "inverse")
+    # The inverse without a branch asks for the values of its constants. CuPy's compiler flushes subnormal numbers.
+    formula, c = number_plan(call, call.quantity == "inverse", flushes=True)
     numbers: list[float] = []
     structure = _without_numbers(c, numbers)
     kernel, places = _kernel(formula_program(formula, call.g, compute, structure, weighted=weighted), compute)

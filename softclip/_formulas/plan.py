@@ -40,19 +40,21 @@ FORMULAS: dict[tuple[str, str], Formula] = {
 
 
 @functools.lru_cache(maxsize=1024)
-def number_plan(call: Call, autodiff: bool, logistic: bool = False) -> Plan:
+def number_plan(call: Call, autodiff: bool, logistic: bool = False, flushes: bool | None = None) -> Plan:
     """The plan between bounds that are numbers, for computing in ``format.computed_in``.
 
     With `autodiff` the formula is one whose derivative in x is the derivative of f. With `logistic` that function is
-    preferred to tanh.
+    preferred to tanh. `flushes` says whether subnormal numbers may become 0, also those on the way to a normal result:
+    as with XLA, for which `autodiff` is asked.
     """
+    flushes = autodiff if flushes is None else flushes
     if call.passes_middle:
-        formula, c = _number_plan(call, autodiff, logistic)
+        formula, c = _number_plan(call, autodiff, logistic, flushes)
         return formulas.passing(formula), c
-    return _number_plan(call, autodiff, logistic)
+    return _number_plan(call, autodiff, logistic, flushes)
 
 
-def _number_plan(call: Call, autodiff: bool, logistic: bool) -> Plan:
+def _number_plan(call: Call, autodiff: bool, logistic: bool, flushes: bool) -> Plan:
     quantity, g, format_, low, high, slope = call
     compute = format_.computed_in
     if call.one_bound:
@@ -63,8 +65,8 @@ def _number_plan(call: Call, autodiff: bool, logistic: bool) -> Plan:
             return FORMULAS["hinge", quantity], c
         return formulas.hinged_mixed if autodiff or c.decay is None else formulas.hinged_odd, c
     if g.kind == "odd" and quantity == "value":
-        return _odd_value(call, autodiff, logistic)
-    above = _unboosted(g, 1, autodiff) if g.kind == "odd" else 1
+        return _odd_value(call, autodiff, logistic, flushes)
+    above = _unboosted(g, 1, flushes) if g.kind == "odd" else 1
     constants = plan_numbers.constants(quantity, g, compute, low, high, slope, above)
     if g.kind == "odd" and quantity == "inverse" and not autodiff:
         span = plan_numbers.span(compute, low, high)
@@ -73,14 +75,14 @@ def _number_plan(call: Call, autodiff: bool, logistic: bool) -> Plan:
     return FORMULAS[g.kind, quantity], constants
 
 
-def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
+def _odd_value(call: Call, autodiff: bool, logistic: bool, flushes: bool) -> Plan:
     """The value of an odd g between numbers."""
     quantity, g, format_, low, high, slope = call
     compute = format_.computed_in
     c = plan_numbers.constants(quantity, g, compute, low, high, slope)
     if low == -high:
         return formulas.odd, c
-    width, unboosted = plan_numbers.half_width(low, high), _unboosted(g, 0, autodiff)
+    width, unboosted = plan_numbers.half_width(low, high), _unboosted(g, 0, flushes)
     if autodiff:
         return formulas.tails, c._replace(tail_factor=plan_numbers.as_factor(compute, width, unboosted))
     if 0.0 in (low, high) and g.rate is not None:  # type: ignore[attr-defined]
@@ -100,12 +102,9 @@ def _odd_value(call: Call, autodiff: bool, logistic: bool) -> Plan:
     return formulas.clipped, c._replace(half=half)
 
 
-def _unboosted(g: Any, which: int, autodiff: bool) -> float:
-    """The largest factor of the tail (0) or the density (1) of g without a boost.
-
-    XLA, for which `autodiff` is asked, flushes subnormal numbers to 0, also those on the way to a normal result.
-    """
-    return g.unboosted[which] / 4 if autodiff else g.unboosted[which]  # type: ignore[no-any-return]
+def _unboosted(g: Any, which: int, flushes: bool) -> float:
+    """The largest factor of the tail (0) or the density (1) of g without a boost."""
+    return g.unboosted[which] / 4 if flushes else g.unboosted[which]  # type: ignore[no-any-return]
 
 
 def array_plan(call: Call, ops: Ops) -> Plan:

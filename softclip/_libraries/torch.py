@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import array_api_compat.torch
@@ -22,7 +23,7 @@ from softclip._functions.odd import OddSquash
 from softclip._libraries.standard import INTEGERS, Library
 from softclip._libraries.torch_blocks import erfcinv, is_ordinary, known, known_gradients, run_known, run_program
 from softclip._libraries.torch_in_place import InPlace, check_out, is_plain, write_by_pieces, write_whole
-from softclip._libraries.torch_kernels import gradients_by_kernels, has_kernels, run_kernel
+from softclip._libraries.torch_kernels import has_kernels, run_kernel, sums_by_kernel
 from softclip._libraries.torch_rules import Kind, forward_mode_over, make_rule
 
 Array = Any
@@ -113,7 +114,8 @@ class Torch(Library):
             return write_whole(self.run(x, call), out, name)
         with torch.no_grad():
             call = call if call.between_numbers else _with_numbers(call)
-            return write_by_pieces(x.detach(), call, out, name, self.run)
+            by_kernel = call.g.kind != "declared" and has_kernels(x, out, *call.arrays)
+            return write_by_pieces(x.detach(), call, out, name, _run_kernel if by_kernel else self.run)
 
     def with_tensors(self, x: Array, call: Call) -> Call:
         """The call with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""
@@ -215,6 +217,10 @@ def _with_numbers(call: Call) -> Call:
     return call.with_constants(*read) if valid else call
 
 
+def _run_kernel(x: Array, call: Call) -> Array:
+    return run_kernel(call, x)
+
+
 def _direct(call: Call, x: Array, *weights: Array) -> Array | None:
     """What the call asks for at x, times `weights`, by what its device has for that. No derivative can be taken of it.
 
@@ -230,14 +236,26 @@ def _direct(call: Call, x: Array, *weights: Array) -> Array | None:
     return run_kernel(call, x, *weights) if has_kernels(x, *weights, *call.arrays) else None
 
 
-def _direct_gradients(call: Call, x: Array, gradient: Array) -> tuple[Array, list[Array]] | None:
-    """The gradient times the derivative of f, and its products with the others, summed over what each bound serves."""
+def _direct_gradients(call: Call, x: Array, gradient: Array, needed: Sequence[bool]) -> list[Array | None] | None:
+    """The gradient times the derivatives in x, bounds and slope. Those in bounds are added up for each of them.
+
+    Of what is not needed some may be None. All is None where the device has nothing for it.
+    """
     if forward_ad._current_level >= 0:
         return None
+    of_constants: Iterator[Array | None]
     if is_ordinary(x) and is_ordinary(gradient):
         read = known(call)
-        return None if read is None else known_gradients(read, x, gradient)
-    return gradients_by_kernels(call, x, gradient) if has_kernels(x, gradient, *call.arrays) else None
+        if read is None:
+            return None
+        of_x, sums = known_gradients(read, x, gradient)
+        of_constants = iter(sums)
+    elif has_kernels(x, gradient, *call.arrays):
+        of_x = run_kernel(call._replace(quantity="derivative"), x, gradient) if needed[0] else None
+        of_constants = iter(sums_by_kernel(call, x, gradient) if any(needed[1:]) else itertools.repeat(None))
+    else:
+        return None
+    return [of_x, *(None if v is None else next(of_constants) for v in call.constants)]
 
 
 class Clip(torch.autograd.Function):  # type: ignore[misc]
@@ -320,19 +338,14 @@ class BoundedClip(torch.autograd.Function):  # type: ignore[misc]
     def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
         x, *arrays = ctx.saved_tensors
         call = ctx.call.with_arrays(arrays)
-        found = None if torch.is_grad_enabled() else _direct_gradients(call, x, gradient)
-        if found is None:
-            of_x, *of_bounds = (None if v is None else gradient * v for v in BoundedClip.partials(x, call))
-        else:
-            of_x, sums = found
-            given = iter(sums)
-            of_bounds = [None if v is None else next(given) for v in call.constants]
         needed = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:7])
-        reduced = (
+        found = None if torch.is_grad_enabled() else _direct_gradients(call, x, gradient, needed)
+        if found is None:
+            found = [None if v is None else gradient * v for v in BoundedClip.partials(x, call)]
+        of_x, *of_bounds = (
             None if v is None or not need else v.sum_to_size(of.shape).to(of.dtype)
-            for need, v, of in zip(needed, (of_x, *of_bounds), (x, *call.constants), strict=True)
+            for need, v, of in zip(needed, found, (x, *call.constants), strict=True)
         )
-        of_x, *of_bounds = reduced
         return of_x, None, None, None, *of_bounds
 
     @staticmethod

@@ -1,27 +1,42 @@
 """How torch runs a call on a GPU: as one kernel, which torch's run-time compiler makes of the program in C.
 
-That compiler, `torch.cuda.jiterator`, broadcasts the tensors, takes any strides, and calls the function with float32
-for numbers of 16 bits. It cannot write into a tensor that there is.
+That compiler, `torch.cuda.jiterator`, makes a function of one element into a kernel. It broadcasts tensors, takes any
+strides, and computes in float32 with numbers of 16 bits. It makes the results, and cannot write into a tensor that
+there is. It has no sums either: for the derivatives in the bounds each element of the kernel is one thread that adds
+up what it finds at many places of x.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.cuda import jiterator
 
 from softclip._formulas.call import Call, is_array
-from softclip._formulas.kernel import Kernel, kernel_of, partials_kernel
-from softclip._libraries.pieces import pieces
+from softclip._formulas.kernel import TYPES, Kernel, kernel_of, partials_kernel
 from softclip._libraries.torch_in_place import is_plain
 
 Array = Any
 
-PIECE = 2**24
-"""Of how many elements the derivatives in the bounds are held at a time, until they are added up."""
+THREADS = 2**21
+"""That add up. Of torch's kernels each runs eight of them, and a large GPU holds some 2^18 of those at a time."""
+
+# What reads an element of a tensor as a number. The compiler knows no numbers of 16 bits where it computes in float64.
+_READ = {
+    "float32": ("float", "{}"),
+    "float64": ("double", "{}"),
+    "bfloat16": ("unsigned short", "__int_as_float({} << 16)"),
+    # Its bits in their places, times 2^112: the difference of the exponents' biases. The others are infinite and NaN.
+    "float16": (
+        "unsigned short",
+        """(({0} & 0x7c00) == 0x7c00 ? __int_as_float(({0} & 0x8000) << 16 | 0x7f800000 | ({0} & 0x3ff) << 13)
+        : __int_as_float(({0} & 0x8000) << 16 | ({0} & 0x7fff) << 13) * 5.192296858534828e33f)""",
+    ),
+}
 
 
 def has_kernels(*tensors: Array) -> bool:
@@ -48,62 +63,101 @@ def _has_compiler(device: Any) -> bool:
 
 def run_kernel(call: Call, x: Array, *weights: Array) -> Array:
     """What the call asks for at x, times `weights` if given. No derivative can be taken of it."""
+    x = x.to(getattr(torch, call.format.name))
+    if call.between_numbers:
+        return _number_function(call, bool(weights))(x, *weights)
     made = kernel_of(call, weighted=bool(weights))
     assert made is not None  # noqa: S101  (callers have asked whether g is declared)
-    return _launch(made, x.to(getattr(torch, call.format.name)), *weights)
-
-
-def gradients_by_kernels(call: Call, x: Array, gradient: Array) -> tuple[Array, list[Array]]:
-    """The gradient times the derivative of f, and its products with the derivatives in the bounds and the slope.
-
-    The products are added up for each of the bounds: within a piece in the precision computed in, then in float64.
-    """
-    of_x = run_kernel(call._replace(quantity="derivative"), x, gradient)
-    constants = [v for v in call.constants if v is not None]
-    sums = [torch.zeros(getattr(v, "shape", ()), dtype=torch.float64, device=x.device) for v in constants]
-    compute = getattr(torch, call.format.computed_in.name)
-    for part_of in _parts(of_x.shape):
-        x_part, gradient_part = (part_of(v).to(compute) for v in (x, gradient))
-        given = [part_of(v).to(compute) for v in call.arrays]
-        products = _launch(partials_kernel(call.with_arrays(given)), x_part, gradient_part)
-        for total, product in zip(sums, (products,) if len(sums) == 1 else products, strict=True):
-            part = part_of(total)
-            part += product.sum_to_size(part.shape)
-    return of_x, sums
-
-
-def _parts(shape: Any) -> Iterator[Callable[[Array], Array]]:
-    """For each piece of a tensor of this shape, what takes the part of it of another tensor, which broadcasts to it."""
-    for piece in pieces(shape, PIECE):
-
-        def part_of(v: Array, piece: Any = piece) -> Array:
-            own = piece[len(piece) - v.ndim :]
-            return v[tuple(slice(None) if n == 1 else s for s, n in zip(own, v.shape, strict=True))]
-
-        yield part_of
-
-
-def _launch(made: tuple[Kernel, tuple[Any, ...]], *inputs: Array) -> Array:
-    kernel, arguments = made
-    named = dict(zip(kernel.arguments, arguments, strict=True))
-    tensors = {name: v for name, v in named.items() if is_array(v)}
-    numbers = {name: v for name, v in named.items() if name not in tensors}
-    return _compiled(kernel, tuple(tensors), tuple(numbers))(*inputs, *tensors.values(), **numbers)
+    kernel, tensors, numbers = _sorted(*made)
+    return _function(kernel, tuple(tensors), tuple(numbers))(x, *weights, *tensors.values(), **numbers)
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(kernel: Kernel, tensors: tuple[str, ...], numbers: tuple[str, ...]) -> Callable[..., Any]:
+def _number_function(call: Call, weighted: bool) -> Callable[..., Array]:
+    made = kernel_of(call, weighted=weighted)
+    assert made is not None  # noqa: S101
+    kernel, _, numbers = _sorted(*made)
+    return functools.partial(_function(kernel, (), tuple(numbers)), **numbers)
+
+
+def _sorted(kernel: Kernel, arguments: tuple[Any, ...]) -> tuple[Kernel, dict[str, Array], dict[str, float]]:
+    """The kernel and its arguments by name: tensors, and numbers."""
+    named = dict(zip(kernel.arguments, arguments, strict=True))
+    tensors = {name: v for name, v in named.items() if is_array(v)}
+    return kernel, tensors, {name: v for name, v in named.items() if name not in tensors}
+
+
+@functools.lru_cache(maxsize=1024)
+def _function(kernel: Kernel, tensors: tuple[str, ...], numbers: tuple[str, ...]) -> Callable[..., Array]:
     """The kernel as a function of tensors, and of numbers by name."""
-    source, defaults = source_of(kernel, tensors, numbers), dict.fromkeys(numbers, 0.0)
-    if len(kernel.results) == 1:
-        return jiterator._create_jit_fn(source, **defaults)  # type: ignore[no-any-return]
-    return jiterator._create_multi_output_jit_fn(source, len(kernel.results), **defaults)  # type: ignore[no-any-return]
-
-
-def source_of(kernel: Kernel, tensors: tuple[str, ...], numbers: tuple[str, ...]) -> str:
-    """The kernel as torch's compiler wants it: tensors before numbers, and references if there are several results."""
     given = [f"T {name}" for name in (*kernel.inputs, *tensors, *numbers)]
-    if len(kernel.results) == 1:
-        return f"template <typename T> T soft_clip({', '.join(given)}) {{ T y;\n{kernel.body}\nreturn y; }}"
-    given += [f"T& {name}" for name in kernel.results]
-    return f"template <typename T> void soft_clip({', '.join(given)}) {{\n{kernel.body}\n}}"
+    source = f"template <typename T> T soft_clip({', '.join(given)}) {{ T y;\n{kernel.body}\nreturn y; }}"
+    return jiterator._create_jit_fn(source, **dict.fromkeys(numbers, 0.0))  # type: ignore[no-any-return]
+
+
+def sums_by_kernel(call: Call, x: Array, gradient: Array) -> list[Array]:
+    """The products of the gradient with the derivatives in bounds and slope, each added up for each of the bounds.
+
+    They are added in float64, in a shape to which the bounds broadcast.
+    """
+    shape = gradient.shape
+    of_bounds = torch.broadcast_shapes(*(v.shape for v in call.arrays))
+    varying = [i for i, n in enumerate(of_bounds, len(shape) - len(of_bounds)) if n != 1]
+    # Axes between two along which bounds vary count as if bounds varied along them too.
+    first, end = (varying[0], varying[-1] + 1) if varying else (0, 0)
+    outer, channels, inner = (math.prod(sizes) for sizes in (shape[:first], shape[first:end], shape[end:]))
+    spread = (1,) * first + shape[first:end] + (1,) * (len(shape) - end)
+    x = x.expand(shape).contiguous()
+    same = not any(gradient.stride())  # as of the gradient of a sum
+    gradient = gradient if same else gradient.contiguous()
+    each = min(outer * inner, -(-THREADS // max(channels, 1)))  # threads for each of the bounds
+    last = inner == 1  # then threads side by side work on bounds side by side, which lie so in memory
+    threads = torch.arange(channels * each, dtype=torch.float64, device=x.device)
+    threads = threads.view((each, channels) if last else (channels, each))
+    kernel, tensors, numbers = _sorted(*partials_kernel(call))
+    bounds = [v.expand(spread).reshape((1, -1) if last else (-1, 1)) for v in tensors.values()]
+    sizes = {"count": outer * inner, "each": each, "channels": channels, "inner": inner, "step": int(not same)}
+    places = {"xs": x.data_ptr(), "gradients": gradient.data_ptr()}
+    add = _sum_function(kernel, call.format.name, tuple(tensors), tuple(numbers), (outer == 1, last, x.numel() < 2**31))
+    totals = add(threads, *bounds, **numbers, **sizes, **places)
+    return [v.sum(0 if last else 1).view(spread) for v in (totals if isinstance(totals, (tuple, list)) else (totals,))]
+
+
+@functools.lru_cache(maxsize=256)
+def _sum_function(
+    kernel: Kernel, dtype: str, tensors: tuple[str, ...], numbers: tuple[str, ...], how: tuple[bool, bool, bool]
+) -> Callable[..., Any]:
+    """What adds up: a function of the numbers of the threads and of bounds, all in float64, and of numbers by name."""
+    flat, last, short = how
+    number = TYPES["float64" if dtype == "float64" else "float32"]
+    kind, read = _READ[dtype]
+    index = "unsigned int" if short else "unsigned long long"
+    whole = ("count", "each", "channels", "inner", "step", "xs", "gradients")
+    names = (*tensors, *numbers)
+    given = [f"T {name}_" for name in ("thread", *tensors)] + [f"double {name}_" for name in numbers]
+    given += [f"long long {name}_" for name in whole] + [f"T& {name}_" for name in kernel.results]
+    if last:
+        channel, first, place = "thread % channels", "thread / channels", "p * channels + channel"
+    else:
+        channel, first = "thread / each", "thread % each"
+        place = "channel * inner + p" if flat else "(p / inner * channels + channel) * inner + p % inner"
+    lines = [
+        *(f"{index} {name} = ({index}){name}_;" for name in ("thread", *whole[:5])),
+        *(f"{number} {name} = ({number}){name}_;" for name in names),
+        *(f"T {name}_sum = 0;" for name in kernel.results),
+        f"{index} channel = {channel};",
+        f"for ({index} p = {first}; p < count; p += each) {{",
+        f"{index} i = {place};",
+        *(
+            f"{number} {name} = {read.format(f'((const {kind}*){name_}_)[{at}]')};"
+            for name, name_, at in (("x", "xs", "i"), ("gradient", "gradients", "i * step"))
+        ),
+        *(f"{number} {name};" for name in kernel.results),
+        kernel.body,
+        *(f"{name}_sum += {name};" for name in kernel.results),
+        "}",
+        *(f"{name}_ = {name}_sum;" for name in kernel.results),
+    ]
+    source = f"template <typename T> void soft_clip_sums({', '.join(given)}) {{\n" + "\n".join(lines) + "\n}"
+    defaults = {**dict.fromkeys(numbers, 0.0), **dict.fromkeys(whole, 0)}
+    return jiterator._create_multi_output_jit_fn(source, len(kernel.results), **defaults)  # type: ignore[no-any-return]
