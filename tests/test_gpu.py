@@ -192,6 +192,9 @@ def test_in_place_on_torch() -> None:
     leaf = x.clone().requires_grad_()
     soft_clip_(leaf * 1.0, -1.0, 3.0, "tanh").sum().backward()
     close(on_gpu.to_numpy(leaf.grad), soft_clip_derivative(x.double().cpu().numpy(), -1.0, 3.0, "tanh"), "float32", 64)
+    for dtype in DTYPES:
+        y = x.to(getattr(torch, dtype))
+        assert torch.equal(soft_clip_(y.clone(), -1.0, 3.0, "tanh"), soft_clip(y, -1.0, 3.0, "tanh"))
     large = torch.zeros(2**27, device="cuda")
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.max_memory_allocated()

@@ -31,6 +31,7 @@ using namespace std;
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline double __dmul_rn(double a, double b) { return a * b; }
 static inline float __int_as_float(int bits) { float v; memcpy(&v, &bits, 4); return v; }
+static inline int __float_as_int(float v) { int bits; memcpy(&bits, &v, 4); return bits; }
 static inline double __longlong_as_double(long long bits) { double v; memcpy(&v, &bits, 8); return v; }
 """
 OPTIONS = ["-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC"]

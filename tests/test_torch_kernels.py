@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ class Jiterator:
         given = [f"(({kind}*)p[{i}])[j]" for i in range(inputs)] + [f"numbers[{i}]" for i in range(numbers)]
         written = [f"(({kind}*)p[{inputs + i}])[j]" for i in range(outputs)]
         by_value = source.startswith("template <typename T> T ")
-        name = "soft_clip" if by_value else "soft_clip_sums"
+        name = re.search(r"soft_clip\w*", source)[0]
         call = f"{name}<{kind}>({', '.join(given if by_value else [*given, *written])});"
         loop = f"for (long j = 0; j < n; j++) {f'{written[0]} = ' if by_value else ''}{call}"
         path = self.folder / f"{abs(hash((source, kind)))}.cpp"
@@ -215,17 +216,36 @@ def test_one_bound_that_is_learned(kernels: Jiterator) -> None:
     close(low.grad, (1 - 1 / (1 + np.exp(-2 * (x.double().numpy() - 0.5)))).sum(), torch.float32, 16)
 
 
-def test_in_place_and_into_a_tensor(kernels: Jiterator) -> None:
-    x = torch.linspace(-5, 5, 101)
-    exact = soft_clip(x.double().numpy(), -1.0, 3.0)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_in_place_and_into_a_tensor(kernels: Jiterator, dtype: Any) -> None:
+    """The same bits as a new result has, rounded to 16 bits as torch rounds; at every size; nothing beside it is touched."""
+    every = torch.arange(-(2**15), 2**15).to(torch.int16)
+    x = every.view(dtype) if dtype in (torch.bfloat16, torch.float16) else torch.tensor(X, dtype=dtype)
+    expected = soft_clip(x, -1.0, 3.0, "tanh")
     out = torch.empty_like(x)
-    assert soft_clip(x, -1.0, 3.0, out=out) is out
-    before = x.data_ptr()
-    assert soft_clip_(x, -1.0, 3.0) is x
+    assert soft_clip(x, -1.0, 3.0, "tanh", out=out) is out
+    torch.testing.assert_close(out, expected, rtol=0, atol=0, equal_nan=True)
+    before, whole, version = x.data_ptr(), x.clone(), x._version
+    assert soft_clip_(x, -1.0, 3.0, "tanh") is x
     assert x.data_ptr() == before
-    assert kernels.launched == 2
-    close(out, exact, torch.float32, 16, around=3.0)
-    assert torch.equal(x, out)
+    assert x._version > version
+    torch.testing.assert_close(x, expected, rtol=0, atol=0, equal_nan=True)
+    assert kernels.launched == 3
+    for size in (0, 1, 31, 32, 33, 500, 513):
+        guarded = whole.clone()
+        soft_clip_(guarded[3 : 3 + size], -1.0, 3.0, "tanh")
+        kept = torch.cat([whole[:3], expected[3 : 3 + size], whole[3 + size :]])
+        torch.testing.assert_close(guarded, kept, rtol=0, atol=0, equal_nan=True)
+
+
+def test_in_place_where_memory_is_not_in_order(kernels: Jiterator) -> None:
+    x = torch.linspace(-5, 5, 60).reshape(6, 10).T
+    expected = soft_clip(x, -1.0, 3.0)
+    assert torch.equal(soft_clip_(x, -1.0, 3.0), expected)
+    x, low = torch.linspace(-5, 5, 60).reshape(6, 10), torch.linspace(-2, -1, 6)[:, None]
+    expected = soft_clip(x, low, 3.0)
+    assert torch.equal(soft_clip_(x, low, 3.0), expected)
+    assert kernels.launched == 4
 
 
 def test_second_derivatives_forward_mode_and_vmap_take_no_kernel(kernels: Jiterator) -> None:

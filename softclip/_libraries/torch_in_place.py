@@ -15,8 +15,8 @@ from softclip._libraries.torch_blocks import BLOCK, is_ordinary, known, run_know
 
 Array = Any
 
-DEVICE_PIECE = 2**22
-"""How many elements are worked on at a time where tensors are not in main memory: a GPU's cache holds their results."""
+DEVICE_PIECE = 2**24
+"""How many elements are worked on at a time where tensors are not in main memory: enough to keep a device busy."""
 
 
 def is_plain(*tensors: Array) -> bool:
@@ -75,9 +75,7 @@ def write_by_pieces(x: Array, call: Call, out: Array, name: str, run: Callable[[
     x, y = (v.expand(out.shape).permute(order) for v in (x, y))
     arrays = [v.reshape((1,) * (out.ndim - v.ndim) + v.shape).permute(order) for v in given]
     if not arrays and x.is_contiguous() and y.is_contiguous():
-        for part, written in zip(x.view(-1).split(size), y.view(-1).split(size), strict=True):
-            written.copy_(run(part, call))
-        return out
+        x, y = x.view(-1), y.view(-1)
     for piece in pieces(y.shape, size):
         parts = [tuple(slice(None) if n == 1 else s for s, n in zip(piece, v.shape, strict=True)) for v in arrays]
         y[piece] = run(x[piece], call.with_arrays([v[part] for v, part in zip(arrays, parts, strict=True)]))

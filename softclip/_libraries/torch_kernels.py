@@ -1,9 +1,9 @@
 """How torch runs a call on a GPU: as one kernel, which torch's run-time compiler makes of the program in C.
 
 That compiler, `torch.cuda.jiterator`, makes a function of one element into a kernel. It broadcasts tensors, takes any
-strides, and computes in float32 with numbers of 16 bits. It makes the results, and cannot write into a tensor that
-there is. It has no sums either: for the derivatives in the bounds each element of the kernel is one thread that adds
-up what it finds at many places of x.
+strides, and computes in float32 with numbers of 16 bits. But it always makes new results, of the inputs' size. For what
+it has not, sums and writing into a tensor that there is, the function is one of a thread: its elements are the numbers
+of threads, and each of these works at many places of x, whose address it is given.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ Array = Any
 THREADS = 2**21
 """That add up. Of torch's kernels each runs eight of them, and a large GPU holds some 2^18 of those at a time."""
 
-# What reads an element of a tensor as a number. The compiler knows no numbers of 16 bits where it computes in float64.
+PLACES = 16
+"""Of x, at which each thread works where it writes."""
+
+# What reads an element of a tensor as a number. The compiler knows no numbers of 16 bits where it computes with others.
 _READ = {
     "float32": ("float", "{}"),
     "float64": ("double", "{}"),
@@ -36,6 +39,13 @@ _READ = {
         """(({0} & 0x7c00) == 0x7c00 ? __int_as_float(({0} & 0x8000) << 16 | 0x7f800000 | ({0} & 0x3ff) << 13)
         : __int_as_float(({0} & 0x8000) << 16 | ({0} & 0x7fff) << 13) * 5.192296858534828e33f)""",
     ),
+}
+
+# What a number y becomes when it is written, rounded to the nearest and to even. Nothing so short rounds to float16.
+_WRITTEN = {
+    "float32": "y",
+    "float64": "y",
+    "bfloat16": "(y != y ? 0x7fff : (__float_as_int(y) + 0x7fff + ((__float_as_int(y) >> 16) & 1)) >> 16)",
 }
 
 
@@ -95,6 +105,60 @@ def _function(kernel: Kernel, tensors: tuple[str, ...], numbers: tuple[str, ...]
     return jiterator._create_jit_fn(source, **dict.fromkeys(numbers, 0.0))  # type: ignore[no-any-return]
 
 
+def writes(call: Call, x: Array, out: Array) -> bool:
+    """Whether `write_by_kernel` can do so."""
+    dtype = getattr(torch, call.format.name)
+    return (
+        call.between_numbers
+        and call.format.name in _WRITTEN
+        and all(v.dtype is dtype and v.is_contiguous() and v.numel() < 2**31 for v in (x, out))
+    )
+
+
+def write_by_kernel(call: Call, x: Array, out: Array) -> None:
+    """Write to out what the call asks for at x, which may be the same tensor."""
+    made = kernel_of(call)
+    assert made is not None  # noqa: S101
+    kernel, _, numbers = _sorted(*made)
+    stretches = -(-x.numel() // (32 * PLACES))
+    threads = torch.arange(32 * stretches, dtype=torch.float64, device=x.device)
+    write = _write_function(kernel, call.format.name)
+    numbers = {f"{name}_": v for name, v in numbers.items()}
+    write(threads, _shared(threads), **numbers, count=x.numel(), xs=x.data_ptr(), ys=out.data_ptr())
+    torch.autograd.graph.increment_version(out)  # autograd does not see what is written by address
+
+
+@functools.lru_cache(maxsize=256)
+def _write_function(kernel: Kernel, dtype: str) -> Callable[..., Any]:
+    number = TYPES["float64" if dtype == "float64" else "float32"]
+    kind, read = _READ[dtype]
+    given = ["T thread", "T shared", *(f"double {name}_" for name in kernel.arguments)]
+    given += [f"long long {name}" for name in ("count", "xs", "ys")]
+    lines = [
+        *(f"{number} {name} = ({number}){name}_;" for name in kernel.arguments),
+        # Threads side by side work side by side, on a stretch of memory.
+        f"unsigned int t = (unsigned int)thread, first = t / 32 * {32 * PLACES} + t % 32;",
+        "#pragma unroll",
+        f"for (unsigned int k = 0; k < {PLACES}; k++) {{",
+        "unsigned int i = first + k * 32;",
+        "if (i < count) {",
+        f"{number} x = {read.format(f'((const {kind}*)xs)[i]')}, y;",
+        kernel.body,
+        f"(({kind}*)ys)[i] = {_WRITTEN[dtype]};",
+        "}",
+        "}",
+        "return thread;",
+    ]
+    source = f"template <typename T> T soft_clip_write({', '.join(given)}) {{\n" + "\n".join(lines) + "\n}"
+    defaults = {**{f"{name}_": 0.0 for name in kernel.arguments}, "count": 0, "xs": 0, "ys": 0}
+    return jiterator._create_jit_fn(source, **defaults)  # type: ignore[no-any-return]
+
+
+def _shared(threads: Array) -> Array:
+    """One number for all threads. Beside it torch gives each thread those of the elements that are not side by side."""
+    return threads.new_zeros((1,) * threads.ndim)
+
+
 def sums_by_kernel(call: Call, x: Array, gradient: Array) -> list[Array]:
     """The products of the gradient with the derivatives in bounds and slope, each added up for each of the bounds.
 
@@ -119,7 +183,7 @@ def sums_by_kernel(call: Call, x: Array, gradient: Array) -> list[Array]:
     sizes = {"count": outer * inner, "each": each, "channels": channels, "inner": inner, "step": int(not same)}
     places = {"xs": x.data_ptr(), "gradients": gradient.data_ptr()}
     add = _sum_function(kernel, call.format.name, tuple(tensors), tuple(numbers), (outer == 1, last, x.numel() < 2**31))
-    totals = add(threads, *bounds, **numbers, **sizes, **places)
+    totals = add(threads, _shared(threads), *bounds, **numbers, **sizes, **places)
     return [v.sum(0 if last else 1).view(spread) for v in (totals if isinstance(totals, (tuple, list)) else (totals,))]
 
 
@@ -134,7 +198,7 @@ def _sum_function(
     index = "unsigned int" if short else "unsigned long long"
     whole = ("count", "each", "channels", "inner", "step", "xs", "gradients")
     names = (*tensors, *numbers)
-    given = [f"T {name}_" for name in ("thread", *tensors)] + [f"double {name}_" for name in numbers]
+    given = [f"T {name}_" for name in ("thread", "shared", *tensors)] + [f"double {name}_" for name in numbers]
     given += [f"long long {name}_" for name in whole] + [f"T& {name}_" for name in kernel.results]
     if last:
         channel, first, place = "thread % channels", "thread / channels", "p * channels + channel"
