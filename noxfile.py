@@ -259,7 +259,10 @@ def nvrtc(session: nox.Session) -> None:
 @nox.session
 def gpu(session: nox.Session) -> None:
     """Check and time soft_clip on an NVIDIA GPU, with CuPy, torch and JAX, and write docs/gpu.md."""
-    install(session, ".", "scipy", "tqdm", *LIBRARIES["torch"], "jax[cuda12]", *LIBRARIES["cupy"])
+    install(
+        session, ".", *group("test"), "pytest-xdist", "tqdm", *LIBRARIES["torch"], "jax[cuda12]", *LIBRARIES["cupy"]
+    )
+    session.run("pytest", "-n", "4", "--dist", "worksteal", "tests/test_gpu.py")
     session.run("python", "benchmarks/gpu.py", *(session.posargs or ["--output", "docs"]))
 
 

@@ -18,7 +18,7 @@ of them alike. Ratios carry over to another machine, but times do not.
 
 The run took {minutes:.0f} minutes. It was made on {processor} with Python {python}, {versions}.
 
-Nothing has been measured on a GPU, because none was at hand. `nox -s gpu` measures on a machine that has one.
+[On a GPU](gpu.md) shows what `nox -s gpu` measured on one.
 
 ![Time of a call over the number of elements](performance.png)
 """

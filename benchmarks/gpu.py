@@ -44,10 +44,18 @@ HEAD = """# On a GPU
 
 <!-- Written by `nox -s gpu` from what it measured: change benchmarks/gpu.py, not this file. -->
 
-{device}; {versions}. {size:,} elements; medians of {rounds} rounds of {calls} calls, beside as many copies of the same array. "Of a copy" is
-how many bytes a second are read and written, over those of the copy: forward reads x and writes the result; backward, timed with
-forward, reads x and the gradient and writes one more. "Kernels" are those that torch's profiler counts in one call. "More memory" is what is
-held at most beside x, the result and the gradients, in bytes for each element.
+{device}; {versions}. {size:,} elements; medians of {rounds} rounds of {calls} calls, beside as many copies of the same array.
+"Of a copy" is how many bytes a second are read and written, over those of the copy: forward reads x and writes the result; backward, timed with
+forward, reads x and the gradient and writes one more (in JAX it stands alone, and the gradient is 1). "Kernels" are those
+that torch's profiler counts in one call. "More memory" is what is held at most beside x, the result and the gradients, in
+bytes for each element.
+
+torch's own compiler for single kernels, `torch.cuda.jiterator`, makes those of eager calls, and CuPy's makes CuPy's. Where
+there is no such compiler, operations run one by one. Three paths take more time than memory does:
+
+- Bounds that are tensors on the GPU are not read, which would wait for it. Each element computes the constants anew.
+- The gradients of learned bounds are added up by a kernel of their own.
+- The hinge computes an exp, a log1p and two quotients, which takes longer than the memory does.
 
 | library | way | dtype | function and bounds | direction | ms | of a copy | kernels | more memory |
 | --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: |
@@ -159,7 +167,7 @@ def measured(way: Way, size: int, rounds: int, device: str) -> dict[str, Any]:
         for name, found in times.items():
             found.append(seconds(getattr(way, name), way.wait, CALLS))
     run, copy = (statistics.median(times[name][1:]) for name in ("run", "copy"))
-    passes = {"forward": 2, "backward": 3 if "no value" in way.way else 5}[way.direction]
+    passes = 5 if way.direction == "backward" and way.library == "torch" else 2  # JAX knows that the gradient is 1
     kernels = memory = None
     if way.library == "torch" and device == "cuda":
         kernels, memory = counted(way, size)

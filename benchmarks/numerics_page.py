@@ -47,8 +47,8 @@ float64 is compared with 420-digit arithmetic. Half an ulp of what is shown may 
 dtypes are compared with float64. There are {float32} points in float32 and {float64} in float64. They are spread over
 the exponents from 2^-60 to 2^60 and over [-40, 40].
 
-Versions: {versions}. dask computes with NumPy. array-api-strict does so too, but it has no erf. CuPy has not been
-measured, because no GPU was at hand.
+Versions: {versions}. dask computes with NumPy. array-api-strict does so too, but it has no erf. CuPy is not measured
+here: tests/test_gpu.py holds what a GPU computes against NumPy.
 
 """
 

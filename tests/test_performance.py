@@ -109,6 +109,15 @@ def _arrays(results: Any) -> list[np.ndarray[Any, Any]]:
     return [np.asarray(result, float) for result in (results if isinstance(results, tuple) else (results,))]
 
 
+def test_the_page_of_the_gpu_is_what_was_measured() -> None:
+    import gpu
+
+    report = json.loads((ROOT / "docs" / "gpu.json").read_text())
+    assert gpu.page(report) == (ROOT / "docs" / "gpu.md").read_text()
+    cases = {row["case"] for row in report["rows"] if row["library"] == "torch"}
+    assert cases == {*gpu.CASES, gpu.CHANNELS, gpu.LEARNED, gpu.IN_PLACE}
+
+
 def test_the_script_for_a_gpu_runs_on_the_processor(tmp_path: Path) -> None:
     arguments = ["--device", "cpu", "--size", "12800", "--rounds", "1", "--output", tmp_path]
     done = subprocess.run(

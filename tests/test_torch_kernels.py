@@ -21,6 +21,8 @@ from test_kernel import HEAD, OPTIONS
 from softclip import algebraic, hinge, knee, soft_clip, soft_clip_derivative, soft_clip_inverse
 
 torch = pytest.importorskip("torch")
+from torch.utils._python_dispatch import TorchDispatchMode
+
 from softclip._libraries import torch as ours
 from softclip._libraries import torch_blocks, torch_in_place, torch_kernels
 from softclip.torch import soft_clip_
@@ -260,6 +262,44 @@ def test_second_derivatives_forward_mode_and_vmap_take_no_kernel(kernels: Jitera
     (first,) = torch.autograd.grad(soft_clip(leaf, -1.0, 3.0).sum(), leaf, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), leaf)
     close(second, 4 * p * (1 - p) * (1 - 2 * p), torch.float64, 32, around=1.0)
+
+
+class Counted(TorchDispatchMode):
+    """The operations that are more than another view of the same memory: as many kernels on a device."""
+
+    VIEWS = ("view", "detach", "expand", "alias", "permute", "empty", "squeeze", "slice", "select", "ones_like")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not any(view in function.__name__ for view in self.VIEWS):
+            self.names.append(function.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "forward", "both"),
+    [
+        ((-30.0, 30.0, "tanh", 1.0), 5, 17),
+        ((0.0, 6.0, "sigmoid", None), 10, 24),
+        ((-1.0, 3.0, "sigmoid", None), 6, 17),
+        ((0.0, 1.0, hinge(0.1), 1.0), 22, 46),
+    ],
+    ids=["soft cap", "from 0", "between", "hinge"],
+)
+def test_how_many_operations_a_device_without_a_compiler_takes(arguments: Any, forward: int, both: int) -> None:
+    """Counted on a meta device, in bfloat16, two or three of whose operations are casts: it must not become more."""
+    *positional, slope = arguments
+    x = torch.ones(1000, device="meta", dtype=torch.bfloat16)
+    with Counted() as counted:
+        soft_clip(x, *positional, slope=slope)
+    assert len(counted.names) <= forward, counted.names
+    x.requires_grad_()
+    with Counted() as counted:
+        soft_clip(x, *positional, slope=slope).backward(torch.ones_like(x))
+    assert len(counted.names) <= both, counted.names
 
 
 def test_where_torch_has_no_compiler() -> None:
