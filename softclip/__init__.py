@@ -1,5 +1,6 @@
 """Soft clipping for every array library: ``soft_clip(x, x_min, x_max, g)``, its derivatives and its inverse."""
 
+from softclip._antiderivative import soft_clip_antiderivative
 from softclip._functions.algebraic import algebraic
 from softclip._functions.hinge import hinge
 from softclip._functions.knee import knee
@@ -17,6 +18,7 @@ __all__ = [
     "hinge",
     "knee",
     "soft_clip",
+    "soft_clip_antiderivative",
     "soft_clip_derivative",
     "soft_clip_inverse",
     "soft_clip_log_derivative",

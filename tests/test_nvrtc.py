@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from libraries import ALL, CALLS, name_of
+from test_kernel import quantities
 
 from softclip import algebraic, hinge
 from softclip._arguments.resolve import resolve
@@ -24,7 +25,6 @@ from softclip._formulas.kernel import TYPES, Kernel, kernel_of, partials_kernel
 from softclip._libraries.numpy import NUMPY
 
 ARCHITECTURES = ("sm_80", "sm_90")
-QUANTITIES = ("value", "derivative", "log_derivative", "inverse")
 EXTREME = {"wide": ((-1e38, 1e38), None), "steep": ((-1.0, 1.0), 1e38), "narrow": ((0.0, 1e-38), 1.0)}
 
 
@@ -64,7 +64,7 @@ def kernels(g: Any, dtype: str) -> list[Kernel]:
     array = np.zeros(1)
     given += [(array, array, None), (array, array, array), (array, array, 1.0)]
     given += [(0.0, None, None), (None, 0.0, None), (array, None, None)] if squash.kind == "hinge" else []
-    calls = [Call(quantity, squash, compute, *constants) for quantity in QUANTITIES for constants in given]
+    calls = [Call(quantity, squash, compute, *constants) for quantity in quantities(squash) for constants in given]
     made = [kernel_of(call)[0] for call in calls]
     made += [kernel_of(call, weighted=True)[0] for call in calls if call.quantity == "derivative"]
     made += [partials_kernel(call)[0] for call in calls if call.arrays and call.quantity == "derivative"]

@@ -15,6 +15,7 @@ from softclip import (
     Squash,
     hinge,
     soft_clip,
+    soft_clip_antiderivative,
     soft_clip_derivative,
     soft_clip_inverse,
     soft_clip_log_derivative,
@@ -40,6 +41,7 @@ assert_type(soft_clip(tensor, -1, 1, "tanh", slope=1.0), Tensor)
 assert_type(soft_clip_inverse(tensor), Tensor)
 assert_type(soft_clip_derivative(tensor), Tensor)
 assert_type(soft_clip_log_derivative(tensor), Tensor)
+assert_type(soft_clip_antiderivative(tensor), Tensor)
 assert_type(soft_clip(0.5), Number)
 assert_type(soft_clip(3), Number)
 assert_type(soft_clip(np.float32(3)), Number)

@@ -1,4 +1,4 @@
 """What may be passed to a public function: `arguments` checks it and brings it to x, `resolve` makes a Squash of g.
 
-`compute` is what all four functions do with it.
+`compute` is what all public functions do with it.
 """

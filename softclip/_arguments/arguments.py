@@ -11,6 +11,7 @@ from softclip._arguments.resolve import resolve
 from softclip._formulas.call import Call, Kept, Quantity, is_array
 from softclip._formulas.checks import NUMBERS, check_host_values, check_kind, checked_numbers, is_number
 from softclip._formulas.formats import Format
+from softclip._functions.named import NAMED
 from softclip._functions.squash import Squash, as_number
 from softclip._libraries.find import library
 from softclip._libraries.standard import Library
@@ -73,6 +74,11 @@ def _constants(
 
 def _check_declared(quantity: Quantity, g: Squash) -> None:
     """ValueError if a function that is not the package's lacks what the quantity needs."""
+    if quantity == "antiderivative" and getattr(g, "bend", None) is None:
+        msg = (
+            f"g must be one of {', '.join(NAMED)} or a knee of these, whose antiderivative has a closed form; got {g!r}"
+        )
+        raise ValueError(msg)
     if g.kind != "declared":
         return
     needed = {"value": "fn", "inverse": "inverse"}.get(quantity, "derivative")

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from softclip._formulas.formats import Format
 from softclip._functions.squash import Squash
 
-Quantity = Literal["value", "derivative", "log_derivative", "inverse"]
+Quantity = Literal["value", "derivative", "log_derivative", "inverse", "antiderivative"]
 """f, its derivative, the logarithm of that, or the inverse of f."""
 
 

@@ -192,6 +192,26 @@ def corner_log_derivative(ops: Ops, g: Hinge, x: Array, c: CornerConstants) -> A
     return g.corner_log_density(ops, c.sign * from_bound(x, c))
 
 
+# The antiderivative that is 0 where f is at its middle m. With d = x - m there, and r = h / (du/dx), it is
+#     m d + r area(u)                          around there, accurate relative to its value if m = 0
+#     lo d - r tail_area(u), hi d - r ...      farther out, accurate next to a bound of 0 too
+
+
+def antiderivative(ops: Ops, g: OddSquash, x: Array, c: Constants) -> Array:
+    u, d = position(ops, x, c), centered(x, c)
+    d = d if c.prescale is None else d * (1 / c.prescale)
+    ratio = c.tail_factor.size
+    greatest = ops.format(x).greatest
+    finite = ops.minimum(ops.maximum(d, -greatest), greatest)
+    bound = ops.where(u < 0, 0.0 * finite + c.low, 0.0 * finite + c.high)
+    outside = bound * finite - ratio * ops.tail_area(g, u)
+    # At infinity the tail of a heavy function has no integral, but beside a bound that is not 0 that does not count.
+    far = ops.where(bound == 0, outside, ops.where(bound == 0, 1.0, bound) * d)
+    outside = ops.where(ops.abs(d) < math.inf, outside, far)
+    inside = c.middle * d + ratio * ops.area(g, u)
+    return ops.where(ops.abs(u) < g.bend, inside, outside)
+
+
 # The inverse. `_edge` is added to what goes to infinity at the bounds, and its gradient goes there too.
 
 

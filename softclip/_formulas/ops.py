@@ -66,6 +66,14 @@ class Ops(Operations):
         """g.density of abs(u)."""
         return g.density(self, self.abs(u), self.boost(u, boost_level))
 
+    def area(self, g: OddSquash, u: Array) -> Array:
+        """g.area of abs(u), as a function of u whose derivative is sigma."""
+        return g.area(self, self._size(u))
+
+    def tail_area(self, g: OddSquash, u: Array) -> Array:
+        """g.tail_area of abs(u), as a function of u whose derivative is the tail with the sign of u."""
+        return g.tail_area(self, self._size(u))
+
     def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
         """g.quantile of t = near / factor, as a function of v and near whose derivative is known."""
         return g.quantile(self, v, factor.measure(self._size(near)), self.boost(near, factor.boost_level))

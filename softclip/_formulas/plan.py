@@ -16,6 +16,7 @@ FORMULAS: dict[tuple[str, str], Formula] = {
     ("odd", "inverse"): formulas.inverse,
     ("odd", "derivative"): formulas.derivative,
     ("odd", "log_derivative"): formulas.log_derivative,
+    ("odd", "antiderivative"): formulas.antiderivative,
     ("declared", "value"): formulas.declared,
     ("declared", "inverse"): formulas.declared_inverse,
     ("declared", "derivative"): formulas.derivative,

@@ -51,6 +51,8 @@ def constants(
     c = Constants(low, high, half, middle, middle_rest)
     if quantity in ("value", "inverse"):
         c = c._replace(tail_factor=as_factor(ops, compute, half))
+    elif quantity == "antiderivative":
+        c = c._replace(tail_factor=Factor(half if slope is None else half * (half / relative_slope)))
     else:
         density_factor = half if slope is None else relative_slope
         density_factor = (

@@ -169,6 +169,8 @@ def constants(call: Call) -> Constants:
     if quantity in ("value", "inverse"):
         above = 1 if quantity == "inverse" else of_tail
         c = c._replace(tail_factor=as_factor(format_.computed_in, c.half, above))
+    elif quantity == "antiderivative":
+        c = c._replace(tail_factor=Factor(c.half if steep is None else _number(_divided(half, steep), dtype) * c.half))
     else:
         factor = half if steep is None else steep
         factor = factor if g.kind == "odd" else _divided(factor, _exact(0.5 * g.high - 0.5 * g.low))

@@ -56,6 +56,9 @@ def constants(
     c = Constants(low, high, compute.round(float(half)), *compute.split(middle))
     if quantity == "inverse":
         c = c._replace(tail_factor=as_factor(compute, half))
+    elif quantity == "antiderivative":
+        ratio = half if slope is None else half * half * Fraction(unit_slope(g)) / Fraction(slope)
+        c = c._replace(tail_factor=Factor(_finite(_within(compute, ratio))))
     elif quantity != "value":
         density_factor = half if slope is None else Fraction(slope) / Fraction(unit_slope(g))
         density_factor = (

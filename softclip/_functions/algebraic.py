@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from softclip._functions.everywhere import Algebraic, Softsign
+from softclip._functions.heavy_tails import Algebraic, Softsign
 from softclip._functions.odd import OddSquash
 from softclip._functions.operations import Array, Operations
 from softclip._functions.squash import Squash, as_number

@@ -24,6 +24,7 @@ class Knee(OddSquash):
         self.strict = g.strict
         self.unboosted = g.unboosted[0], g.unboosted[1] * g.slope
         self.reach = at + (1 - at) * g.reach * g.slope
+        self.bend = None if g.bend is None else at + (1 - at) * g.bend * g.slope
 
     def _parts(self, ops: Operations, a: Array) -> tuple[float, float]:
         """k and 1 - k in the precision of a, in which their sum is 1."""
@@ -51,6 +52,17 @@ class Knee(OddSquash):
         beyond = self._beyond(ops, a)
         # The same at 0, which takes what is the logarithm of the slope, however that is rounded.
         return self.g.log_density(ops, beyond) - self.g.log_density(ops, 0.0 * ops.minimum(beyond, 1.0))
+
+    def area(self, ops: Operations, a: Array) -> Array:
+        k, rest = self._parts(ops, a)
+        inside, beyond = ops.minimum(a, k), ops.maximum(a - k, 0.0)
+        area = self.g.area(ops, self._beyond(ops, a))
+        return inside * (0.5 * inside) + k * beyond + (rest * rest * self.g.slope) * area
+
+    def tail_area(self, ops: Operations, a: Array) -> Array:
+        k, rest = self._parts(ops, a)
+        inside = ops.minimum(a, k)
+        return inside * (1 - 0.5 * inside) + (rest * rest * self.g.slope) * self.g.tail_area(ops, self._beyond(ops, a))
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         k, rest = self._parts(ops, v)

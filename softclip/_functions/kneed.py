@@ -16,6 +16,7 @@ class Cubic(OddSquash):
 
     strict = False
     reach = 0.45
+    bend = 1.0
 
     def _distance(self, ops: Operations, a: Array) -> Array:
         """The distance of a from the knee, divided by 3/2: 1 at a = 0, and 0 from the knee on.
@@ -36,6 +37,14 @@ class Cubic(OddSquash):
         d = self._distance(ops, a)
         return d * (2 - d) * (s * s)
 
+    def area(self, ops: Operations, a: Array) -> Array:
+        q = ops.minimum(a * a, 1.0)
+        return q * (0.5 - q * (1 / 27))
+
+    def tail_area(self, ops: Operations, a: Array) -> Array:
+        d = self._distance(ops, a)
+        return 0.5625 - 1.5 * (d * d * d) * (0.5 - 0.125 * d)
+
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         # With u = 3 sin w, u - 4 u^3 / 27 = 3 sin w - 4 sin^3 w = sin 3w.
         return 3 * ops.sin(ops.atan(tan_arcsin(ops, v, t, s)) / 3)
@@ -53,6 +62,7 @@ class Quintic(OddSquash):
 
     strict = False
     reach = 0.45
+    bend = 1.0
 
     def _distance(self, ops: Operations, a: Array) -> Array:
         return ops.maximum(1.25 - a, 0.0) / 1.25
@@ -73,6 +83,14 @@ class Quintic(OddSquash):
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         return (s * s) * self._density(self._distance(ops, a))
 
+    def area(self, ops: Operations, a: Array) -> Array:
+        q = ops.minimum(a * a, 1.0)
+        return q * (0.5 - (0.08192 / 6) * (q * q))
+
+    def tail_area(self, ops: Operations, a: Array) -> Array:
+        d = self._distance(ops, a)
+        return 25 / 48 - 1.25 * (d * d * d) * (5 / 6 - d * (0.625 - d * (0.25 - d * (1 / 24))))
+
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         # Newton's iteration for d. The tail is convex in d and less than 2.5 d^2. So d falls towards the root from the
         # first step on, and six steps are enough for float64. Adding 2^-100 avoids 0 / 0.
@@ -89,6 +107,7 @@ class Sine(OddSquash):
 
     strict = False
     reach = 0.45
+    bend = 1.0
 
     def _distance(self, ops: Operations, a: Array) -> Array:
         """The distance of a from the knee: pi/2 - a, and 0 from the knee on.
@@ -108,6 +127,14 @@ class Sine(OddSquash):
 
     def density(self, ops: Operations, a: Array, s: float) -> Array:
         return ops.sin(self._distance(ops, a)) * (s * s)
+
+    def area(self, ops: Operations, a: Array) -> Array:
+        half = ops.sin(0.5 * ops.minimum(a, 1.0))
+        return 2 * (half * half)  # 1 - cos a
+
+    def tail_area(self, ops: Operations, a: Array) -> Array:
+        d = self._distance(ops, a)
+        return (math.pi / 2 - 1) - (d - ops.sin(d))
 
     def quantile(self, ops: Operations, v: Array, t: Array, s: float) -> Array:
         return ops.atan(tan_arcsin(ops, v, t, s))

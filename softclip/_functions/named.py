@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from softclip._functions.everywhere import Algebraic, Arctan, Erf, Exponential, Gudermannian, Logistic, Softsign
+from softclip._functions.heavy_tails import Algebraic, Arctan, Softsign
 from softclip._functions.kneed import Cubic, Quintic, Sine
+from softclip._functions.light_tails import Erf, Exponential, Gudermannian, Logistic
 from softclip._functions.odd import OddSquash
 
 Name = Literal[

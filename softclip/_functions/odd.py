@@ -10,6 +10,11 @@ come in pairs:
     quantile(ops, v, t, s)  the inverse: a >= 0 for v = sigma(a) and t = s^2 (1 - v); v is accurate around a = 0, and t
                             in the tail
 
+Two more are given where the integral has a closed form, and `bend` says so:
+
+    area(ops, a)            the integral of sigma from 0 to a, accurate relative to its value up to `bend`
+    tail_area(ops, a)       the integral of the tail from 0 to a, accurate relative to its value from there on
+
 Three more save work, and need not be given: `core`, which is sigma around 0 and only there; `density_beside`, the
 density where the tail is known; and `quantile_between`, the inverse where no gradient has to pass.
 
@@ -21,6 +26,7 @@ rounded, such as 1/p, makes a power wrong by the logarithm of its base times tha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from softclip._functions.operations import Operations
@@ -87,6 +93,8 @@ class OddSquash(Squash):
 
     Subnormal numbers lose digits, and a factor up to 4 keeps that loss smaller than the contract allows.
     """
+    bend: float | None = None
+    """Up to which abs(u) `area` counts: up to about where sigma is 1/2. None if the integral has no closed form."""
     reach: float = 0.5
     """How far `core` counts: up to where sigma is between 0.35 and 0.5, and 1 - tail is about as accurate as sigma."""
 
@@ -141,6 +149,12 @@ class OddSquash(Squash):
         """
         raise NotImplementedError
 
+    def area(self, ops: Operations, a: Array) -> Array:
+        raise NotImplementedError
+
+    def tail_area(self, ops: Operations, a: Array) -> Array:
+        raise NotImplementedError
+
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and self.name == other.name)
 
@@ -154,6 +168,21 @@ class OddSquash(Squash):
 def tan_arcsin(ops: Operations, v: Array, t: Array, s: float) -> Array:
     """Return tan(arcsin v) = sinh(artanh v) = v / sqrt(1 - v^2), from v and t = s^2 (1 - v)."""
     return v / ops.sqrt(1 + v) * (s / ops.sqrt(t))
+
+
+def half_angle(ops: Operations, side: Array, below: Array, above: Array, span: Span) -> tuple[Array, Array]:
+    """p = tan(v pi/4) and sqrt(1 - p^2): with t = 1 - abs(v), 1 - p^2 is tan(t pi/4) (1 + abs(p))^2."""
+    p = ops.tan(side * (math.pi / 4 / span.half))
+    near = ops.maximum(ops.minimum(below, above), -span.half)  # outside the root is NaN, however far
+    return p, ops.sqrt(ops.tan(near * (math.pi / 4 / span.half))) * (1 + ops.abs(p))
+
+
+def polynomial(z: Array, coefficients: Sequence[float]) -> Array:
+    """The polynomial in z with these coefficients, from that of the constant on."""
+    value: Any = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        value = value * z + c
+    return value
 
 
 def tan_arcsin_between(ops: Operations, side: Array, below: Array, above: Array) -> tuple[Array, Array]:

@@ -155,6 +155,12 @@ class Jax(Library):
         # The tail stands in f too, and XLA computes it once.
         return g.density_beside(self, self.abs(u), self.tail(g, u, boost_level), self.boost(u, boost_level))
 
+    def area(self, g: OddSquash, u: Array) -> Array:
+        return self._rule(g, "area", 0)(u)
+
+    def tail_area(self, g: OddSquash, u: Array) -> Array:
+        return self._rule(g, "tail_area", 0)(u)
+
     def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
         return self._quantile_rule(g)(v, near, factor)
 
@@ -201,12 +207,14 @@ class Jax(Library):
         return value  # type: ignore[no-any-return]
 
     def _make_rule(self, g: OddSquash, kind: str, boost_level: int) -> Callable[[Array], Array]:
-        """Sigma, or the tail of abs(u), with its derivative."""
+        """Sigma, the tail of abs(u), or an integral of the two, with its derivative."""
 
         @jax.custom_jvp  # type: ignore[untyped-decorator]
         def value(u: Array) -> Array:
             if kind == "tail":
                 return g.tail(self, self.xp.abs(u), self.boost(u, boost_level))
+            if kind != "sigma":
+                return getattr(g, kind)(self, self.xp.abs(u))
             # XLA's atan misses pi/2 at infinity, and pi/4 at 1, by an ulp.
             end = self.where(u < 0, -self.xp.ones_like(u), self.xp.ones_like(u))
             return self.where(self.abs(u) == math.inf, end, g.sigma(self, u))
@@ -214,6 +222,11 @@ class Jax(Library):
         @value.defjvp  # type: ignore[untyped-decorator]
         def derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
             (u,), (tangent,) = primals, tangents
+            if kind == "area":
+                return value(u), tangent * self.sigma(g, u)
+            if kind == "tail_area":
+                t = self.tail(g, u, 0)
+                return value(u), tangent * self.where(u < 0, -t, t)
             density = g.density(self, self.abs(u), self.boost(u, boost_level))
             return value(u), tangent * (density if kind == "sigma" else self.where(u < 0, density, -density))
 

@@ -159,6 +159,12 @@ class Torch(Library):
     def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
         return _apply(g.name, "tail", boost_level, u)
 
+    def area(self, g: OddSquash, u: Array) -> Array:
+        return _apply(g.name, "area", 0, u)
+
+    def tail_area(self, g: OddSquash, u: Array) -> Array:
+        return _apply(g.name, "tail_area", 0, u)
+
     def quantile(self, g: OddSquash, v: Array, near: Array, factor: Factor) -> Array:
         if isinstance(factor.reduced, torch.Tensor):
             # The derivative of near / reduced with respect to `reduced` overflows. In two steps it does not.
@@ -205,6 +211,12 @@ class Undifferentiated(Torch):
 
     def tail(self, g: OddSquash, u: Array, boost_level: int) -> Array:
         return g.tail(self, u.abs(), self.boost(u, boost_level))
+
+    def area(self, g: OddSquash, u: Array) -> Array:
+        return g.area(self, u.abs())
+
+    def tail_area(self, g: OddSquash, u: Array) -> Array:
+        return g.tail_area(self, u.abs())
 
 
 def _with_numbers(call: Call) -> Call:

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from softclip._formulas.ops import Ops
 
 Array = Any
-Kind = Literal["sigma", "tail", "quantile"]
+Kind = Literal["sigma", "tail", "quantile", "area", "tail_area"]
 
 
 @contextlib.contextmanager
@@ -34,6 +34,8 @@ def make_rule(ops: Ops, g: Any, kind: Kind, boost_level: int) -> Any:
                 return g.sigma(ops, *inputs)
             if kind == "tail":
                 return g.tail(ops, inputs[0].abs(), ops.boost(inputs[0], boost_level))
+            if kind in ("area", "tail_area"):
+                return getattr(g, kind)(ops, inputs[0].abs())
             v, t = inputs
             return g.quantile(ops, v, t.abs(), ops.boost(v, boost_level))
 
@@ -55,6 +57,11 @@ def make_rule(ops: Ops, g: Any, kind: Kind, boost_level: int) -> Any:
 
     def chain(gradient: Array, u: Array) -> Any:
         """The gradient times the derivative at u; v of a quantile counts as a constant."""
+        if kind == "area":
+            return gradient * ops.sigma(g, u)
+        if kind == "tail_area":
+            t = ops.tail(g, u, 0)
+            return gradient * torch.where(u < 0, -t, t)
         density = g.density(ops, ops.abs(u), ops.boost(u, boost_level))
         if kind == "quantile":
             return None, -gradient / density
