@@ -9,6 +9,7 @@ ADAPTERS = {
     "softclip.torch": "torch",
     "softclip.flax.nnx": "flax.nnx",
     "softclip.flax.linen": "flax.linen",
+    "softclip.equinox": "equinox",
     "softclip.optax": "optax",
     "softclip.sklearn": "sklearn",
 }

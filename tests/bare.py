@@ -31,7 +31,7 @@ def refusal(call: Callable[[], object]) -> ImportError:
 
 
 def main() -> None:
-    for name in ("scipy", "torch", "jax", "dask", "sklearn", "optax", "flax", "pytest"):
+    for name in ("scipy", "torch", "jax", "dask", "sklearn", "optax", "flax", "equinox", "pytest"):
         assert importlib.util.find_spec(name) is None, f"{name} is installed: this proves nothing"
     x = np.concatenate([np.linspace(-9, 9, 10_001), [np.inf, -np.inf, np.nan]])
     for g in (*(name for name in NAMES if name != "erf"), hinge(0.1), Squash(np.tanh, -1.0, 1.0, slope=1.0), np.tanh):
@@ -50,9 +50,9 @@ def main() -> None:
     np.testing.assert_allclose(soft_clip_inverse(soft_clip(x, 0, 6), 0, 6), x, rtol=1e-9, atol=1e-12)
     assert pickle.loads(pickle.dumps(hinge(0.1))) == hinge(0.1)
     assert "pip install scipy" in str(refusal(lambda: soft_clip(x, g="erf")))
-    for adapter in ("torch", "flax", "optax", "sklearn"):
+    for adapter in ("torch", "flax", "equinox", "optax", "sklearn"):
         error = refusal(lambda name=f"softclip.{adapter}": importlib.import_module(name))
-        assert error.name in ("torch", "flax", "jax", "optax", "sklearn"), error
+        assert error.name in ("torch", "flax", "equinox", "jax", "optax", "sklearn"), error
     print("the run-time dependencies alone are enough")
 
 

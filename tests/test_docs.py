@@ -24,6 +24,7 @@ MODULES = (
     "softclip.torch",
     "softclip.flax.nnx",
     "softclip.flax.linen",
+    "softclip.equinox",
     "softclip.optax",
     "softclip.sklearn",
 )

@@ -25,7 +25,7 @@ from softclip._formulas.formats import FORMATS
 from softclip._libraries.standard import Library
 
 ROOT = Path(__file__).parent.parent
-ADAPTED = ("torch", "jax", "cupy", "flax", "optax", "sklearn", "dask", "xarray")
+ADAPTED = ("torch", "jax", "cupy", "flax", "equinox", "optax", "sklearn", "dask", "xarray")
 QUANTITIES: dict[Any, Any] = {
     soft_clip: "value",
     soft_clip_derivative: "derivative",
@@ -64,6 +64,7 @@ def test_docstrings(name: str) -> None:
     + [
         ("softclip.flax.nnx", "SoftClipping"),
         ("softclip.flax.linen", "SoftClipping"),
+        ("softclip.equinox", "SoftClipping"),
         ("softclip.optax", "soft_clip"),
         ("softclip.sklearn", "SoftClipper"),
     ],

@@ -25,6 +25,7 @@ ARRAY_LIBRARIES = (
     "sklearn",
     "optax",
     "flax",
+    "equinox",
     "array_api_strict",
     "pandas",
 )
@@ -52,6 +53,7 @@ LOADED = {
     "torch": ("sympy", "torch._dynamo", "torch.fx.experimental.symbolic_shapes", "torch.export"),
     "flax.nnx": (),
     "flax.linen": (),
+    "equinox": (),
     "optax": (),
     "sklearn": (),
 }
@@ -92,7 +94,7 @@ def test_the_distribution() -> None:
     needed = {re.split(r"[<>=!~ ]", line)[0] for line in requirements if "extra ==" not in line}
     assert needed == {"numpy", "array-api-compat"}
     extras = set(metadata.metadata("array-softclip").get_all("Provides-Extra") or [])
-    assert extras == {"torch", "jax", "flax", "optax", "sklearn"}
+    assert extras == {"torch", "jax", "flax", "equinox", "optax", "sklearn"}
     files = {str(file) for file in metadata.files("array-softclip") or []}
     assert "softclip/py.typed" in files
 
@@ -142,7 +144,7 @@ def test_arrows_between_rooms_go_down() -> None:
 
 
 def test_adapters_import_the_core_and_never_one_another() -> None:
-    adapters = ("torch", "flax", "optax", "sklearn")
+    adapters = ("torch", "flax", "equinox", "optax", "sklearn")
     for module, imported in GRAPH.items():
         mine = module.split(".")[1] if "." in module else ""
         for name in imported:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen
 
+from softclip._layer import as_input, as_layer
 from softclip._soft_clip import soft_clip
-from softclip.flax._layer import as_input, as_layer
 
 __all__ = ["SoftClipping"]
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from softclip._layer import as_input, as_layer
 from softclip._soft_clip import soft_clip
-from softclip.flax._layer import as_input, as_layer
 
 __all__ = ["Bound", "SoftClipping"]
 

@@ -1,4 +1,4 @@
-"""What the layers for Flax NNX and Flax Linen have in common."""
+"""What the layers for Flax NNX, Flax Linen and Equinox have in common."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_layer(x_min: Any, x_max: Any, g: Any, slope: Any) -> tuple[dict[str, Any]
 
 
 def as_input(x: Any) -> Any:
-    """Make a JAX array of the input, as Flax's own layers do. What `soft_clip` refuses is passed on as it is."""
+    """Make a JAX array of the input, as their own layers do. What `soft_clip` refuses is passed on as it is."""
     if isinstance(x, np.ndarray) and has_meaning_of_its_own(x):
         return x
     return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) else x
