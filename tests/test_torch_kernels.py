@@ -240,6 +240,18 @@ def test_in_place_and_into_a_tensor(kernels: Jiterator, dtype: Any) -> None:
         torch.testing.assert_close(guarded, kept, rtol=0, atol=0, equal_nan=True)
 
 
+def test_out_is_checked_before_anything_is_written(kernels: Jiterator) -> None:
+    x, out = torch.linspace(-5, 5, 60), torch.zeros(59)
+    with pytest.raises(ValueError, match="out must have the shape of the result"):
+        soft_clip(x, -1.0, 3.0, out=out)
+    assert kernels.launched == 0
+    assert not out.any()
+    shifted = torch.linspace(-5, 5, 2000)
+    expected = soft_clip(shifted[:-1].clone(), -1.0, 3.0)
+    assert torch.equal(soft_clip(shifted[:-1], -1.0, 3.0, out=shifted[1:]), expected)
+    assert torch.equal(shifted[1:], expected)
+
+
 def test_in_place_where_memory_is_not_in_order(kernels: Jiterator) -> None:
     x = torch.linspace(-5, 5, 60).reshape(6, 10).T
     expected = soft_clip(x, -1.0, 3.0)

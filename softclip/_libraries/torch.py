@@ -23,7 +23,7 @@ from softclip._functions.odd import OddSquash
 from softclip._libraries.standard import INTEGERS, Library
 from softclip._libraries.torch_blocks import erfcinv, is_ordinary, known, known_gradients, run_known, run_program
 from softclip._libraries.torch_in_place import InPlace, check_out, is_plain, write_by_pieces, write_whole
-from softclip._libraries.torch_kernels import has_kernels, run_kernel, sums_by_kernel, write_by_kernel, writes
+from softclip._libraries.torch_kernels import has_kernels, run_kernel, sums_by_kernel, write_by_kernel
 from softclip._libraries.torch_rules import Kind, forward_mode_over, make_rule
 
 Array = Any
@@ -114,12 +114,8 @@ class Torch(Library):
             return write_whole(self.run(x, call), out, name)
         with torch.no_grad():
             call = call if call.between_numbers else _with_numbers(call)
-            if call.g.kind == "declared" or not has_kernels(x, out, *call.arrays):
-                return write_by_pieces(x.detach(), call, out, name, self.run)
-            if writes(call, x, out):
-                write_by_kernel(call, x, out)
-                return out
-            return write_by_pieces(x.detach(), call, out, name, lambda part, given: run_kernel(given, part))
+            by_kernel = call.g.kind != "declared" and has_kernels(x, out, *call.arrays)
+            return write_by_pieces(x.detach(), call, out, name, self.run, write_by_kernel if by_kernel else None)
 
     def with_tensors(self, x: Array, call: Call) -> Call:
         """The call with numbers as 0-d tensors, for they may be symbols, of which nothing is asked."""

@@ -52,10 +52,18 @@ def write_whole(y: Array, out: Array, name: str) -> Array:
     return out.copy_(y)
 
 
-def write_by_pieces(x: Array, call: Call, out: Array, name: str, run: Callable[[Array, Call], Array]) -> Array:
+def write_by_pieces(
+    x: Array,
+    call: Call,
+    out: Array,
+    name: str,
+    run: Callable[[Array, Call], Array],
+    write: Callable[[Call, Array, Array], bool] | None = None,
+) -> Array:
     """Write to out what `run` makes of x and the call, piece by piece, so that nothing of the size of out is made.
 
-    All are plain, and no derivative is taken. They may lie in the same memory.
+    All are plain, and no derivative is taken. They may lie in the same memory. What `write` says it has written is not
+    written again.
     """
     check_out_shape(out.shape, torch.broadcast_shapes(x.shape, *(v.shape for v in call.arrays)), name)
     if any(stride == 0 and size > 1 for stride, size in zip(out.stride(), out.shape, strict=True)):
@@ -70,6 +78,8 @@ def write_by_pieces(x: Array, call: Call, out: Array, name: str, run: Callable[[
         if read is not None:
             run_known(read, x, y)
             return out
+    if write is not None and write(call, x, y):
+        return out
     size = BLOCK * torch.get_num_threads() if ordinary else DEVICE_PIECE
     order = sorted(range(y.ndim), key=y.stride, reverse=True)  # as it lies in memory
     x, y = (v.expand(out.shape).permute(order) for v in (x, y))

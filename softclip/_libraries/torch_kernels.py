@@ -105,18 +105,16 @@ def _function(kernel: Kernel, tensors: tuple[str, ...], numbers: tuple[str, ...]
     return jiterator._create_jit_fn(source, **dict.fromkeys(numbers, 0.0))  # type: ignore[no-any-return]
 
 
-def writes(call: Call, x: Array, out: Array) -> bool:
-    """Whether `write_by_kernel` can do so."""
+def write_by_kernel(call: Call, x: Array, out: Array) -> bool:
+    """Write to out what the call asks for at x, which may be the same tensor; False if that takes several kernels."""
     dtype = getattr(torch, call.format.name)
-    return (
+    if not (
         call.between_numbers
         and call.format.name in _WRITTEN
+        and x.shape == out.shape
         and all(v.dtype is dtype and v.is_contiguous() and v.numel() < 2**31 for v in (x, out))
-    )
-
-
-def write_by_kernel(call: Call, x: Array, out: Array) -> None:
-    """Write to out what the call asks for at x, which may be the same tensor."""
+    ):
+        return False
     made = kernel_of(call)
     assert made is not None  # noqa: S101
     kernel, _, numbers = _sorted(*made)
@@ -126,6 +124,7 @@ def write_by_kernel(call: Call, x: Array, out: Array) -> None:
     numbers = {f"{name}_": v for name, v in numbers.items()}
     write(threads, _shared(threads), **numbers, count=x.numel(), xs=x.data_ptr(), ys=out.data_ptr())
     torch.autograd.graph.increment_version(out)  # autograd does not see what is written by address
+    return True
 
 
 @functools.lru_cache(maxsize=256)
