@@ -114,6 +114,33 @@ def test_the_table_has_a_line_for_every_function(plates: Any) -> None:
     assert {line.count("|") for line in lines} == {9}
 
 
+FORMULA = re.compile(r"^\| `(?P<formula>[^`]+)`(?P<note>[^|]*) \| `(?P<call>[^`]+)` \|$", re.MULTILINE)
+
+
+def test_formulas_that_people_write_are_the_calls_beside_them() -> None:
+    """Where nothing overflows and nothing is lost they are the same numbers; a clip differs by its corners only."""
+    import softclip
+
+    rows = list(FORMULA.finditer((DOCS / "choosing.md").read_text()))
+    names = {
+        "np": np,
+        "x": np.linspace(-8, 8, 401),
+        "cap": 3.0,
+        "lo": -1.0,
+        "hi": 2.0,
+        "d": 1.7,
+        "c": 2.5,
+        "k": 0.7,
+        "x0": 0.3,
+    }
+    names |= {name: getattr(softclip, name) for name in softclip.__all__}
+    assert len(rows) == 10
+    for row in rows:
+        found, written = eval(row["call"], dict(names)), eval(row["formula"], dict(names))  # noqa: S307
+        tolerance = 0.06 if "soft corners" in row["note"] else 1e-13
+        assert 0 <= np.max(np.abs(found - written)) < tolerance, row["call"]
+
+
 def test_choosing_links_recipes_that_exist() -> None:
     linked = set(re.findall(r"\]\(recipes/(\w+)\.rst\)", (DOCS / "choosing.md").read_text()))
     assert linked
