@@ -96,7 +96,7 @@ def test_a_control_moved_by_the_keyboard_moves_the_curves(page: Any, control: st
 
 def test_every_control_is_reached_by_tab_and_has_a_label(page: Any) -> None:
     controls = page.find_elements(By.CSS_SELECTOR, ".explorer select, .explorer input, .explorer button")
-    assert len(controls) == 9
+    assert len(controls) == 10
     for control in controls[:-1]:
         assert page.find_elements(By.CSS_SELECTOR, f"label[for='{control.get_attribute('id')}']")
     page.find_element(By.ID, "g").click()
