@@ -30,7 +30,7 @@ def arguments(
         msg = f"{name} {error}"
         raise TypeError(msg) from None
     squash = resolve(g, lib, x)
-    _check_declared(quantity, squash)
+    _check_quantity(quantity, squash)
     if lib.tracing():
         check_kind(squash, format_, x_min, x_max, slope)
         given = (("x_min", x_min), ("x_max", x_max), ("slope", slope))
@@ -72,8 +72,8 @@ def _constants(
     return low, high, steep if is_number(slope) else _beside(steep, slope, x, lib, format_)
 
 
-def _check_declared(quantity: Quantity, g: Squash) -> None:
-    """ValueError if a function that is not the package's lacks what the quantity needs."""
+def _check_quantity(quantity: Quantity, g: Squash) -> None:
+    """ValueError if g lacks what the quantity needs."""
     if quantity == "antiderivative" and getattr(g, "bend", None) is None:
         msg = (
             f"g must be one of {', '.join(NAMED)} or a knee of these, whose antiderivative has a closed form; got {g!r}"

@@ -8,7 +8,7 @@ from softclip._formulas.formats import Format
 from softclip._functions.squash import Squash
 
 Quantity = Literal["value", "derivative", "log_derivative", "inverse", "antiderivative"]
-"""f, its derivative, the logarithm of that, or the inverse of f."""
+"""f, its derivative, the logarithm of that, the inverse of f, or its antiderivative."""
 
 
 def is_array(value: Any) -> bool:

@@ -17,16 +17,17 @@ import torch
 from torch.cuda import jiterator
 
 from softclip._formulas.call import Call, is_array
+from softclip._formulas.formats import FORMATS
 from softclip._formulas.kernel import TYPES, Kernel, kernel_of, partials_kernel
 from softclip._libraries.torch_in_place import is_plain
 
 Array = Any
 
 THREADS = 2**21
-"""That add up. Of torch's kernels each runs eight of them, and a large GPU holds some 2^18 of those at a time."""
+"""How many threads add up. torch runs eight of them one after the other, and a large GPU holds 2^18 such eights."""
 
 PLACES = 16
-"""Of x, at which each thread works where it writes."""
+"""At how many places of x a thread works that writes."""
 
 # What reads an element of a tensor as a number. The compiler knows no numbers of 16 bits where it computes with others.
 _READ = {
@@ -76,18 +77,20 @@ def run_kernel(call: Call, x: Array, *weights: Array) -> Array:
     x = x.to(getattr(torch, call.format.name))
     if call.between_numbers:
         return _number_function(call, bool(weights))(x, *weights)
-    made = kernel_of(call, weighted=bool(weights))
-    assert made is not None  # noqa: S101  (callers have asked whether g is declared)
-    kernel, tensors, numbers = _sorted(*made)
+    kernel, tensors, numbers = _made(call, weighted=bool(weights))
     return _function(kernel, tuple(tensors), tuple(numbers))(x, *weights, *tensors.values(), **numbers)
 
 
 @functools.lru_cache(maxsize=1024)
 def _number_function(call: Call, weighted: bool) -> Callable[..., Array]:
-    made = kernel_of(call, weighted=weighted)
-    assert made is not None  # noqa: S101
-    kernel, _, numbers = _sorted(*made)
+    kernel, _, numbers = _made(call, weighted=weighted)
     return functools.partial(_function(kernel, (), tuple(numbers)), **numbers)
+
+
+def _made(call: Call, *, weighted: bool = False) -> tuple[Kernel, dict[str, Array], dict[str, float]]:
+    made = kernel_of(call, weighted=weighted)
+    assert made is not None  # noqa: S101  (callers have asked whether g is declared)
+    return _sorted(*made)
 
 
 def _sorted(kernel: Kernel, arguments: tuple[Any, ...]) -> tuple[Kernel, dict[str, Array], dict[str, float]]:
@@ -115,9 +118,7 @@ def write_by_kernel(call: Call, x: Array, out: Array) -> bool:
         and all(v.dtype is dtype and v.is_contiguous() and v.numel() < 2**31 for v in (x, out))
     ):
         return False
-    made = kernel_of(call)
-    assert made is not None  # noqa: S101
-    kernel, _, numbers = _sorted(*made)
+    kernel, _, numbers = _made(call)
     stretches = -(-x.numel() // (32 * PLACES))
     threads = torch.arange(32 * stretches, dtype=torch.float64, device=x.device)
     write = _write_function(kernel, call.format.name)
@@ -129,7 +130,7 @@ def write_by_kernel(call: Call, x: Array, out: Array) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _write_function(kernel: Kernel, dtype: str) -> Callable[..., Any]:
-    number = TYPES["float64" if dtype == "float64" else "float32"]
+    number = TYPES[FORMATS[dtype].computed_in.name]
     kind, read = _READ[dtype]
     given = ["T thread", "T shared", *(f"double {name}_" for name in kernel.arguments)]
     given += [f"long long {name}" for name in ("count", "xs", "ys")]
@@ -192,7 +193,7 @@ def _sum_function(
 ) -> Callable[..., Any]:
     """What adds up: a function of the numbers of the threads and of bounds, all in float64, and of numbers by name."""
     flat, last, short = how
-    number = TYPES["float64" if dtype == "float64" else "float32"]
+    number = TYPES[FORMATS[dtype].computed_in.name]
     kind, read = _READ[dtype]
     index = "unsigned int" if short else "unsigned long long"
     whole = ("count", "each", "channels", "inner", "step", "xs", "gradients")
