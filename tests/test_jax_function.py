@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from libraries import ALL, CALLS, TAIL_AND_ANOTHER, alternating, name_of
 
-from softclip import soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
+from softclip import NAMES, soft_clip, soft_clip_derivative, soft_clip_inverse, soft_clip_log_derivative
 
 jax = pytest.importorskip("jax", reason="JAX's own ways of running a function")
 import jax.numpy as jnp
@@ -239,6 +239,18 @@ def shown_output(command: str) -> list[str]:
     text = (ROOT / "docs" / "jax.md").read_text()
     (block,) = re.findall(rf"^```console\n\$ python {re.escape(command)}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return block.splitlines()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (0.0, 1.0), (0.0, 2.0)])
+def test_nothing_is_flushed_on_the_way_to_a_normal_number(name: str, bounds: tuple[float, float]) -> None:
+    """XLA makes subnormal numbers 0. A tail or a derivative that is itself normal keeps its digits all the same."""
+    x = np.linspace(-110.0, 110.0, 40_001, dtype=np.float32)
+    for f in (soft_clip, soft_clip_derivative):
+        exact = f(x.astype(np.float64), *bounds, name)
+        normal = np.abs(exact) >= 2 * np.finfo(np.float32).tiny
+        found = np.asarray(f(jnp.asarray(x), *bounds, name), np.float64)
+        np.testing.assert_allclose(found[normal], exact[normal], rtol=1e-3)
 
 
 @pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a GPU: JAX's default backend is none")
